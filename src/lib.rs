@@ -1,4 +1,7 @@
 //! A WebSocket server engine for services that care about latency.
 #![deny(missing_docs)]
 
-pub mod handshake;
+pub mod buf;
+pub mod frame;
+pub mod mask;
+pub mod utf8;
