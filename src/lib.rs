@@ -4,4 +4,5 @@
 pub mod buf;
 pub mod frame;
 pub mod mask;
+pub mod protocol;
 pub mod utf8;

@@ -1,0 +1,163 @@
+//! A message that arrives in pieces: cut by the end of a read, or sent in fragments.
+
+use super::{Limits, Message, ProtocolError};
+use crate::buf::ReceiveBuffer;
+use crate::frame::{FrameHeader, OpCode};
+use crate::mask::{apply_mask, rotate_key};
+use crate::utf8::Utf8Validator;
+
+/// The message under way: its bytes so far, unmasked and, if text, valid as far as they go.
+#[derive(Debug, Default)]
+pub(super) struct Assembly {
+    buffer: ReceiveBuffer,
+    is_text: bool,
+    utf8: Utf8Validator,
+    fragment_count: u32,
+    /// Payload bytes of the current frame that have not arrived.
+    frame_remaining: usize,
+    /// The current frame is the message's last.
+    fin: bool,
+    /// Turned to the phase of the next byte.
+    masking_key: Option<[u8; 4]>,
+}
+
+impl Assembly {
+    /// Starts the message with its first frame's header.
+    pub(super) fn start(&mut self, header: &FrameHeader, payload_len: usize) {
+        self.is_text = header.opcode == OpCode::Text;
+        self.fragment_count = 0;
+        self.open_frame(header, payload_len);
+    }
+
+    /// Goes on with a continuation frame's header.
+    pub(super) fn continue_with(
+        &mut self,
+        header: &FrameHeader,
+        payload_len: usize,
+        limits: &Limits,
+    ) -> Result<(), ProtocolError> {
+        if payload_len > limits.max_message_len - self.buffer.len() {
+            return Err(ProtocolError::MessageTooBig { limit: limits.max_message_len });
+        }
+        if self.fragment_count >= limits.max_fragment_count {
+            return Err(ProtocolError::TooManyFragments { limit: limits.max_fragment_count });
+        }
+        self.open_frame(header, payload_len);
+        Ok(())
+    }
+
+    fn open_frame(&mut self, header: &FrameHeader, payload_len: usize) {
+        self.fragment_count += 1;
+        self.frame_remaining = payload_len;
+        self.fin = header.fin;
+        self.masking_key = header.masking_key;
+    }
+
+    /// Payload bytes of the current frame that have not arrived.
+    pub(super) fn frame_remaining(&self) -> usize {
+        self.frame_remaining
+    }
+
+    /// All bytes of the last frame are here.
+    pub(super) fn is_complete(&self) -> bool {
+        self.fin && self.frame_remaining == 0
+    }
+
+    /// Takes what `input` has of the current frame's payload; returns how much that was.
+    pub(super) fn append(&mut self, input: &[u8]) -> Result<usize, ProtocolError> {
+        let len = input.len().min(self.frame_remaining);
+        let piece = self.buffer.append(&input[..len]);
+        let (key, text) = (self.masking_key, self.is_text.then_some(&mut self.utf8));
+        judge(piece, key, text)?;
+        self.arrived(len)?;
+        Ok(len)
+    }
+
+    /// Room to receive the rest of the current frame's payload into, at most `max_len` bytes.
+    pub(super) fn spare(&mut self, max_len: usize) -> &mut [u8] {
+        self.buffer.spare(self.frame_remaining.min(max_len))
+    }
+
+    /// The first `len` bytes of the last `spare` have been received.
+    pub(super) fn received(&mut self, len: usize) -> Result<(), ProtocolError> {
+        let len = len.min(self.frame_remaining);
+        let piece = self.buffer.advance(len);
+        let (key, text) = (self.masking_key, self.is_text.then_some(&mut self.utf8));
+        judge(piece, key, text)?;
+        self.arrived(len)
+    }
+
+    fn arrived(&mut self, len: usize) -> Result<(), ProtocolError> {
+        self.frame_remaining -= len;
+        self.masking_key = self.masking_key.map(|key| rotate_key(key, len));
+        if self.is_text && self.is_complete() {
+            self.utf8.finish()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the assembly ready for another message; keeps its memory up to `max_kept_len` bytes.
+    pub(super) fn reset(&mut self, max_kept_len: usize) {
+        self.buffer.clear(max_kept_len);
+        self.utf8 = Utf8Validator::default();
+    }
+}
+
+/// Unmasks a piece of payload and, if it is text, judges it.
+fn judge(
+    piece: &mut [u8],
+    masking_key: Option<[u8; 4]>,
+    text: Option<&mut Utf8Validator>,
+) -> Result<(), ProtocolError> {
+    if let Some(key) = masking_key {
+        apply_mask(piece, key);
+    }
+    match text {
+        Some(utf8) => Ok(utf8.push(piece)?),
+        None => Ok(()),
+    }
+}
+
+/// A whole message in a buffer of its own.
+///
+/// Give it back with [`Workspace::recycle`](super::Workspace::recycle) to have the buffer used
+/// again, or keep the bytes with [`into_vec`](Self::into_vec).
+#[derive(Debug)]
+pub struct AssembledMessage(pub(super) Box<Assembly>);
+
+impl AssembledMessage {
+    /// The message, borrowed. Checks text once more: the pieces were judged one by one.
+    #[must_use]
+    pub fn as_message(&self) -> Message<'_> {
+        let bytes = self.0.buffer.filled();
+        if !self.0.is_text {
+            return Message::Binary(bytes);
+        }
+        // The pieces were valid one behind another, so the whole is.
+        simdutf8::basic::from_utf8(bytes).map_or(Message::Binary(bytes), Message::Text)
+    }
+
+    /// The opcode that says its kind.
+    #[must_use]
+    pub fn opcode(&self) -> OpCode {
+        if self.0.is_text { OpCode::Text } else { OpCode::Binary }
+    }
+
+    /// The payload's length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.buffer.len()
+    }
+
+    /// Whether the payload is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.buffer.is_empty()
+    }
+
+    /// The payload as a vector; no copy.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u8> {
+        self.0.buffer.into_vec()
+    }
+}

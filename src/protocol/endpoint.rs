@@ -1,0 +1,321 @@
+//! The state of one side of a connection.
+//!
+//! Calling order: feed received bytes to [`Endpoint::decode`] and repeat while it consumes or yields
+//! an event; keep the unconsumed rest (never more than a frame header, or one control frame) and
+//! feed it again in front of the next bytes. While [`Endpoint::payload_remaining`] is large, bytes
+//! may be received straight into the message by [`Endpoint::payload_spare`].
+//!
+//! ```text
+//!              close() ┌────────────┐ peer's close
+//!          ┌──────────►│ close sent │──────────┐
+//!     ┌────┴───┐       └────────────┘      ┌───▼────┐
+//!     │  open  │                           │ closed │  everything received now is ignored
+//!     └────┬───┘       ┌────────────────┐  └───▲────┘
+//!          └──────────►│ close received │──────┘
+//!         peer's close └────────────────┘ close()
+//! ```
+
+use std::ops::Range;
+
+use super::assembly::Assembly;
+use super::{AssembledMessage, Event, Message, ProtocolError, Workspace};
+use crate::frame::{CloseCode, CloseFrame, FrameHeader, HeaderRules, OpCode, encode_close};
+use crate::mask::apply_mask;
+use crate::utf8::InvalidUtf8;
+
+/// Which side of the connection an endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Receives masked frames and sends unmasked ones.
+    Server,
+    /// Receives unmasked frames and sends masked ones.
+    Client,
+}
+
+/// Protocol state of one side of one connection. Small: a pointer and two flags.
+#[derive(Debug, Default)]
+pub struct Endpoint {
+    /// The message under way, if one has begun and not ended.
+    assembly: Option<Box<Assembly>>,
+    close_sent: bool,
+    /// A close frame was received, or the connection was failed: input is ignored from here on.
+    input_ended: bool,
+}
+
+/// What one step over the input came to; ranges are within the input.
+enum Step {
+    /// The input ends before the next frame is decodable.
+    NeedMore,
+    /// A fragment was taken in; there is no event yet.
+    Took(usize),
+    /// A whole message lies in the input.
+    InPlace { opcode: OpCode, payload: Range<usize> },
+    /// The assembled message is whole, after so many bytes.
+    Assembled(usize),
+    /// A control frame lies in the input.
+    Control { opcode: OpCode, payload: Range<usize> },
+}
+
+impl Endpoint {
+    /// An endpoint whose opening handshake is done.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Decodes in place up to one event: returns how many bytes of `input` are done with, and the
+    /// event. With no event, all but an incomplete header or control frame has been consumed.
+    ///
+    /// `input` starts where the last call's consumption ended. Payloads are unmasked where they lie.
+    ///
+    /// # Errors
+    ///
+    /// A [`ProtocolError`]; the endpoint then ignores all further input, and the caller closes with
+    /// [`ProtocolError::close_code`].
+    #[inline]
+    pub fn decode<'a>(
+        &mut self,
+        workspace: &mut Workspace,
+        input: &'a mut [u8],
+    ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
+        self.decode_event(workspace, input).inspect_err(|_| self.end_input(workspace))
+    }
+
+    fn decode_event<'a>(
+        &mut self,
+        workspace: &mut Workspace,
+        input: &'a mut [u8],
+    ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
+        let mut at = 0;
+        loop {
+            if self.input_ended {
+                return Ok((input.len(), None));
+            }
+            match self.step(workspace, &mut input[at..])? {
+                Step::NeedMore => return Ok((at, None)),
+                Step::Took(len) => at += len,
+                // Whoever has sent a close frame does not take messages any more (§5.5.1); they are
+                // still read, to find the peer's close frame behind them.
+                Step::InPlace { payload, .. } if self.close_sent => at += payload.end,
+                Step::InPlace { opcode, payload } => {
+                    let (start, end) = (at + payload.start, at + payload.end);
+                    let bytes = &input[start..end];
+                    let message = if opcode == OpCode::Text {
+                        Message::Text(simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8)?)
+                    } else {
+                        Message::Binary(bytes)
+                    };
+                    return Ok((end, Some(Event::Message(message))));
+                }
+                Step::Assembled(len) => {
+                    at += len;
+                    if let Some(message) = self.take_assembled(workspace) {
+                        return Ok((at, Some(Event::Assembled(message))));
+                    }
+                }
+                Step::Control { opcode, payload } => {
+                    let (start, end) = (at + payload.start, at + payload.end);
+                    let payload = &input[start..end];
+                    let event = match opcode {
+                        OpCode::Ping => Event::Ping(payload),
+                        OpCode::Pong => Event::Pong(payload),
+                        _ => {
+                            let frame = CloseFrame::decode(payload)?;
+                            self.end_input(workspace);
+                            Event::Close(frame)
+                        }
+                    };
+                    return Ok((end, Some(event)));
+                }
+            }
+        }
+    }
+
+    /// Takes the next frame, or what there is of it.
+    #[inline]
+    fn step(&mut self, workspace: &mut Workspace, input: &mut [u8]) -> Result<Step, ProtocolError> {
+        if let Some(assembly) = &mut self.assembly {
+            if assembly.frame_remaining() > 0 {
+                if input.is_empty() {
+                    return Ok(Step::NeedMore);
+                }
+                let len = assembly.append(input)?;
+                return Ok(if assembly.is_complete() {
+                    Step::Assembled(len)
+                } else {
+                    Step::Took(len)
+                });
+            }
+        }
+        // The seam for extensions: permessage-deflate allows RSV1 here.
+        let rules = HeaderRules { masked: workspace.role == Role::Server, rsv1_allowed: false };
+        let Some((header, head_len)) = FrameHeader::decode(input, rules)? else {
+            return Ok(Step::NeedMore);
+        };
+        if header.opcode.is_control() {
+            return Ok(Self::control_step(&header, head_len, input));
+        }
+        let payload_len = checked_payload_len(&header, workspace)?;
+        match (header.opcode, &self.assembly) {
+            (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (OpCode::Text | OpCode::Binary, Some(_)) => {
+                return Err(ProtocolError::ExpectedContinuation);
+            }
+            _ => {}
+        }
+        let payload = head_len..head_len + payload_len;
+        if header.fin && self.assembly.is_none() && payload.end <= input.len() {
+            unmask(&mut input[payload.clone()], &header);
+            return Ok(Step::InPlace { opcode: header.opcode, payload });
+        }
+        self.open_fragment(workspace, &header, payload_len)?;
+        self.take_fragment(&input[head_len..], head_len)
+    }
+
+    fn control_step(header: &FrameHeader, head_len: usize, input: &mut [u8]) -> Step {
+        // A control frame's length is at most 125 here, so the sum does not overflow.
+        let payload = head_len..head_len + header.payload_len as usize;
+        if payload.end > input.len() {
+            return Step::NeedMore;
+        }
+        unmask(&mut input[payload.clone()], header);
+        Step::Control { opcode: header.opcode, payload }
+    }
+
+    /// A frame that is not a whole message at hand: its bytes gather in an assembly.
+    #[cold]
+    fn open_fragment(
+        &mut self,
+        workspace: &mut Workspace,
+        header: &FrameHeader,
+        payload_len: usize,
+    ) -> Result<(), ProtocolError> {
+        match &mut self.assembly {
+            Some(assembly) => assembly.continue_with(header, payload_len, &workspace.limits),
+            None => {
+                let assembly = self.assembly.insert(workspace.take());
+                assembly.start(header, payload_len);
+                Ok(())
+            }
+        }
+    }
+
+    fn take_fragment(&mut self, payload: &[u8], head_len: usize) -> Result<Step, ProtocolError> {
+        let Some(assembly) = &mut self.assembly else { return Ok(Step::Took(head_len)) };
+        let len = head_len + assembly.append(payload)?;
+        Ok(if assembly.is_complete() { Step::Assembled(len) } else { Step::Took(len) })
+    }
+
+    /// The message that has become whole; `None` once a close frame has been sent.
+    fn take_assembled(&mut self, workspace: &mut Workspace) -> Option<AssembledMessage> {
+        let assembly = self.assembly.take()?;
+        if self.close_sent {
+            workspace.give(assembly);
+            return None;
+        }
+        Some(AssembledMessage(assembly))
+    }
+
+    /// Payload bytes of the current data frame that have not arrived: 0 between frames.
+    #[inline]
+    #[must_use]
+    pub fn payload_remaining(&self) -> usize {
+        self.assembly.as_ref().map_or(0, |assembly| assembly.frame_remaining())
+    }
+
+    /// Room to receive the current frame's payload into directly, at most `max_len` bytes; `None`
+    /// between frames. Follow with [`payload_received`](Self::payload_received).
+    pub fn payload_spare(&mut self, max_len: usize) -> Option<&mut [u8]> {
+        let assembly = self.assembly.as_mut().filter(|assembly| assembly.frame_remaining() > 0)?;
+        Some(assembly.spare(max_len))
+    }
+
+    /// The first `len` bytes of the last [`payload_spare`](Self::payload_spare) have been received.
+    /// Returns the message if that made it whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn payload_received(
+        &mut self,
+        workspace: &mut Workspace,
+        len: usize,
+    ) -> Result<Option<AssembledMessage>, ProtocolError> {
+        let Some(assembly) = &mut self.assembly else { return Ok(None) };
+        if let Err(error) = assembly.received(len) {
+            self.end_input(workspace);
+            return Err(error);
+        }
+        Ok(if assembly.is_complete() { self.take_assembled(workspace) } else { None })
+    }
+
+    /// Appends a close frame to `out`, unless one was sent before; says whether it did.
+    ///
+    /// Nothing may be sent behind it (RFC 6455 §5.5.1).
+    pub fn close(
+        &mut self,
+        out: &mut Vec<u8>,
+        code: CloseCode,
+        reason: &str,
+        masking_key: Option<[u8; 4]>,
+    ) -> bool {
+        let first = !std::mem::replace(&mut self.close_sent, true);
+        if first {
+            encode_close(out, code, reason, masking_key);
+        }
+        first
+    }
+
+    /// A close frame was sent: no message may follow.
+    #[inline]
+    #[must_use]
+    pub fn is_close_sent(&self) -> bool {
+        self.close_sent
+    }
+
+    /// A close frame was received, or the input was wrong: what follows is ignored.
+    #[inline]
+    #[must_use]
+    pub fn is_input_ended(&self) -> bool {
+        self.input_ended
+    }
+
+    /// Both sides have closed: the byte stream can be closed too (RFC 6455 §7.1.1).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.close_sent && self.input_ended
+    }
+
+    /// Ignores everything that arrives from here on and gives the buffers back.
+    pub fn end_input(&mut self, workspace: &mut Workspace) {
+        self.input_ended = true;
+        if let Some(assembly) = self.assembly.take() {
+            workspace.give(assembly);
+        }
+    }
+}
+
+/// A data frame's length, within the limits.
+#[inline]
+fn checked_payload_len(
+    header: &FrameHeader,
+    workspace: &Workspace,
+) -> Result<usize, ProtocolError> {
+    let limits = &workspace.limits;
+    let too_big = ProtocolError::FrameTooBig { limit: limits.max_frame_len };
+    let len = usize::try_from(header.payload_len).map_err(|_| too_big)?;
+    if len > limits.max_frame_len {
+        Err(too_big)
+    } else if len > limits.max_message_len {
+        Err(ProtocolError::MessageTooBig { limit: limits.max_message_len })
+    } else {
+        Ok(len)
+    }
+}
+
+#[inline]
+fn unmask(payload: &mut [u8], header: &FrameHeader) {
+    if let Some(key) = header.masking_key {
+        apply_mask(payload, key);
+    }
+}

@@ -1,0 +1,61 @@
+//! Why a connection must be failed (RFC 6455 §7.1.7).
+
+use crate::frame::{CloseCode, FrameError, InvalidClose};
+use crate::utf8::InvalidUtf8;
+
+/// The peer broke the protocol or a limit. [`close_code`](Self::close_code) says with what to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A frame that is wrong by itself.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A continuation frame without a message to continue (RFC 6455 §5.4).
+    #[error("a continuation frame came without a message to continue")]
+    UnexpectedContinuation,
+    /// A new message within a fragmented one (RFC 6455 §5.4).
+    #[error("a new message started before the fragmented one ended")]
+    ExpectedContinuation,
+    /// A close frame whose payload is wrong.
+    #[error(transparent)]
+    Close(#[from] InvalidClose),
+    /// A text message that is not UTF-8 (RFC 6455 §8.1).
+    #[error(transparent)]
+    InvalidUtf8(#[from] InvalidUtf8),
+    /// A frame longer than the limit, in bytes.
+    #[error("a frame exceeds the limit of {limit} bytes")]
+    FrameTooBig {
+        /// The limit that it exceeds, in bytes.
+        limit: usize,
+    },
+    /// A message longer than the limit, in bytes.
+    #[error("a message exceeds the limit of {limit} bytes")]
+    MessageTooBig {
+        /// The limit that it exceeds, in bytes.
+        limit: usize,
+    },
+    /// A message in more fragments than the limit.
+    #[error("a message exceeds the limit of {limit} fragments")]
+    TooManyFragments {
+        /// The limit that it exceeds, in fragments.
+        limit: u32,
+    },
+}
+
+impl ProtocolError {
+    /// The code of the close frame that answers the error (RFC 6455 §7.4.1).
+    #[must_use]
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Frame(_)
+            | Self::UnexpectedContinuation
+            | Self::ExpectedContinuation
+            | Self::Close(InvalidClose::Truncated | InvalidClose::Code(_)) => {
+                CloseCode::PROTOCOL_ERROR
+            }
+            Self::Close(InvalidClose::Reason) | Self::InvalidUtf8(_) => CloseCode::INVALID_PAYLOAD,
+            Self::FrameTooBig { .. } | Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
+        }
+    }
+}
