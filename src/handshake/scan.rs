@@ -104,10 +104,11 @@ impl HeadScanner {
                 self.start = self.position;
             }
             State::Method => {
-                self.position += run_len(rest, is_token_byte);
-                if self.position - self.start > MAX_METHOD_LEN {
+                let run_end = self.position + run_len(rest, is_token_byte);
+                if run_end - self.start > MAX_METHOD_LEN {
                     return Err(HandshakeError::UnsupportedMethod);
                 }
+                self.position = run_end;
                 self.leave_run(window, b' ', State::FirstLine)?;
             }
             State::StatusLineStart => {
