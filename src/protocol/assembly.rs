@@ -80,8 +80,8 @@ impl Assembly {
 
     /// The first `len` bytes of the last `spare` have been received.
     pub(super) fn received(&mut self, len: usize) -> Result<(), ProtocolError> {
-        let len = len.min(self.frame_remaining);
-        let piece = self.buffer.advance(len);
+        let piece = self.buffer.advance(len.min(self.frame_remaining));
+        let len = piece.len();
         let (key, text) = (self.masking_key, self.is_text.then_some(&mut self.utf8));
         judge(piece, key, text)?;
         self.arrived(len)

@@ -95,8 +95,15 @@ impl Endpoint {
                 Step::NeedMore => return Ok((at, None)),
                 Step::Took(len) => at += len,
                 // Whoever has sent a close frame does not take messages any more (§5.5.1); they are
-                // still read, to find the peer's close frame behind them.
-                Step::InPlace { payload, .. } if self.close_sent => at += payload.end,
+                // still read, to find the peer's close frame behind them, and judged, so that the
+                // verdict does not hang on whether they came whole or in pieces.
+                Step::InPlace { opcode, payload } if self.close_sent => {
+                    let (start, end) = (at + payload.start, at + payload.end);
+                    if opcode == OpCode::Text {
+                        simdutf8::basic::from_utf8(&input[start..end]).map_err(|_| InvalidUtf8)?;
+                    }
+                    at = end;
+                }
                 Step::InPlace { opcode, payload } => {
                     let (start, end) = (at + payload.start, at + payload.end);
                     let bytes = &input[start..end];
@@ -149,20 +156,20 @@ impl Endpoint {
         }
         // The seam for extensions: permessage-deflate allows RSV1 here.
         let rules = HeaderRules { masked: workspace.role == Role::Server, rsv1_allowed: false };
-        let Some((header, head_len)) = FrameHeader::decode(input, rules)? else {
-            return Ok(Step::NeedMore);
+        let (header, head_len) = match FrameHeader::decode(input, rules) {
+            Ok(Some(decoded)) => decoded,
+            Ok(None) if input.is_empty() => return Ok(Step::NeedMore),
+            undecided => {
+                self.check_first_byte(input, rules)?;
+                undecided?;
+                return Ok(Step::NeedMore);
+            }
         };
         if header.opcode.is_control() {
             return Ok(Self::control_step(&header, head_len, input));
         }
+        self.check_order(header.opcode)?;
         let payload_len = checked_payload_len(&header, workspace)?;
-        match (header.opcode, &self.assembly) {
-            (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
-            (OpCode::Text | OpCode::Binary, Some(_)) => {
-                return Err(ProtocolError::ExpectedContinuation);
-            }
-            _ => {}
-        }
         let payload = head_len..head_len + payload_len;
         if header.fin && self.assembly.is_none() && payload.end <= input.len() {
             unmask(&mut input[payload.clone()], &header);
@@ -170,6 +177,25 @@ impl Endpoint {
         }
         self.open_fragment(workspace, &header, payload_len)?;
         self.take_fragment(&input[head_len..], head_len)
+    }
+
+    /// Whether a frame of `opcode` may come now (RFC 6455 §5.4).
+    #[inline]
+    fn check_order(&self, opcode: OpCode) -> Result<(), ProtocolError> {
+        match (opcode, &self.assembly) {
+            (OpCode::Continuation, None) => Err(ProtocolError::UnexpectedContinuation),
+            (OpCode::Text | OpCode::Binary, Some(_)) => Err(ProtocolError::ExpectedContinuation),
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges an incomplete or wrong header by its first byte alone. What that byte shows neither
+    /// waits for the rest nor gives way to it, so the verdict is the same however the bytes come.
+    #[cold]
+    fn check_first_byte(&self, input: &[u8], rules: HeaderRules) -> Result<(), ProtocolError> {
+        let Some(&first) = input.first() else { return Ok(()) };
+        FrameHeader::decode(&[first], rules)?;
+        OpCode::from_bits(first & 0x0f).map_or(Ok(()), |opcode| self.check_order(opcode))
     }
 
     fn control_step(header: &FrameHeader, head_len: usize, input: &mut [u8]) -> Step {

@@ -1,0 +1,78 @@
+//! Counts what the current thread allocates, so that tests can run beside each other.
+//!
+//! A test binary that includes this module has its global allocator.
+#![allow(dead_code, reason = "each test binary asks for what it needs")]
+#![allow(unsafe_code, reason = "a global allocator can be written in no other way")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// What happened while [`measure`] ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Allocations {
+    /// Calls that allocated or reallocated.
+    pub(crate) count: usize,
+    /// The most bytes that were held at once, beyond those held at the start.
+    pub(crate) peak_len: usize,
+}
+
+/// Runs `f` and says what it made the current thread allocate.
+pub(crate) fn measure<T>(f: impl FnOnce() -> T) -> (T, Allocations) {
+    COUNT.set(0);
+    HELD_LEN.set(0);
+    PEAK_LEN.set(0);
+    let value = f();
+    (value, Allocations { count: COUNT.get(), peak_len: PEAK_LEN.get().max(0) as usize })
+}
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// Below 0 when more was freed than allocated since the start.
+    static HELD_LEN: Cell<isize> = const { Cell::new(0) };
+    static PEAK_LEN: Cell<isize> = const { Cell::new(0) };
+}
+
+fn allocated(len: usize) {
+    COUNT.set(COUNT.get() + 1);
+    HELD_LEN.set(HELD_LEN.get() + len as isize);
+    PEAK_LEN.set(PEAK_LEN.get().max(HELD_LEN.get()));
+}
+
+fn freed(len: usize) {
+    HELD_LEN.set(HELD_LEN.get() - len as isize);
+}
+
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged. The counters are constants of their
+// thread without a destructor, so counting neither allocates nor fails.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        allocated(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        allocated(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_len: usize) -> *mut u8 {
+        // Old and new may exist at once: count the new one before the old one goes.
+        allocated(new_len);
+        freed(layout.size());
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(block, layout, new_len) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        freed(layout.size());
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
