@@ -12,7 +12,7 @@ import { Quote } from './quote.js';
 import { Tape } from './tape.js';
 import { WatchList } from './watch.js';
 
-const FRAME = 33; // ms: no eye reads prices faster, and a quiet screen is a calm one
+const FRAME = 50; // ms: no eye reads prices faster, and a quiet screen is a calm one
 const SLOW_FRAME = 250; // ms: sparklines
 const RESYNC_PAUSE = 1_000; // ms between two attempts to get one book right
 
@@ -60,6 +60,8 @@ function touch(view) {
 function render(now) {
   frame = 0;
   if (now - framedAt < FRAME) {
+    // The crosshair alone follows the hand at full speed.
+    if (stale.chart) stale.chart = chart.draw();
     frame = requestAnimationFrame(render);
     return;
   }
@@ -160,7 +162,7 @@ function takeTrade(trade) {
 function judge(verdict) {
   if (verdict === 'early') return;
   if (verdict === 'ok') {
-    seal('verified', `#${book.seq}`);
+    seal('verified', `verified #${book.seq}`);
     touch('book');
     return;
   }

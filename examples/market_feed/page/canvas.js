@@ -1,10 +1,29 @@
 // Canvas helpers: device-pixel sizing, theme colours, and the little line drawings.
 
+const boxes = new WeakMap(); // canvas -> {width, height} in CSS pixels
+const observer = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) boxes.set(target, contentRect);
+});
+
+/**
+ * The canvas's box as last observed, or null while it is out of sight. To ask the element itself would
+ * make the browser lay the page out in the middle of a frame, once per canvas.
+ */
+export function box(canvas) {
+  let known = boxes.get(canvas);
+  if (!known) {
+    known = { width: canvas.clientWidth, height: canvas.clientHeight };
+    boxes.set(canvas, known);
+    observer.observe(canvas);
+  }
+  return known.width > 0 && known.height > 0 ? known : null;
+}
+
 /** Fits the bitmap to its box in device pixels. Returns the context scaled to CSS pixels, or null if it has no box. */
 export function fit(canvas) {
-  const width = canvas.clientWidth;
-  const height = canvas.clientHeight;
-  if (width === 0 || height === 0) return null;
+  const room = box(canvas);
+  if (!room) return null;
+  const { width, height } = room;
   const ratio = window.devicePixelRatio || 1;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];

@@ -278,6 +278,7 @@ export class Chart {
     const bottom = candles.reduce((a, b) => (b.l < a.l ? b : a));
     context.fillStyle = theme.muted;
     for (const [price, slot, away] of [[top.h, top.slot, -9], [bottom.l, bottom.slot, 10]]) {
+      if (Math.abs(y(price) + away - y(it.last)) < 14) continue; // the tag of the last price says it
       const label = format.price(price, it.priceDecimals);
       const half = context.measureText(label).width / 2 + 4;
       context.textAlign = 'center';

@@ -12,6 +12,7 @@ export class Ladder {
   #bids = [];
   #instrument = null;
   #factor = 1;
+  #visible = false;
 
   /** `parts`: the elements `ladder`, `asks`, `bids`, `mid`, `spread`, `balance*`, `grouping`. */
   constructor(parts, redraw) {
@@ -35,9 +36,13 @@ export class Ladder {
 
   #resize() {
     const height = this.#parts.asks.clientHeight;
-    if (height === 0) return;
+    this.#visible = height > 0;
+    if (!this.#visible) return;
     const rowHeight = parseFloat(getComputedStyle(this.#parts.ladder).getPropertyValue('--row')) || 20;
     const count = Math.max(1, Math.floor(height / rowHeight));
+    // Rows share out what is left over, in whole device pixels: between others a seam would show.
+    const ratio = window.devicePixelRatio || 1;
+    this.#parts.ladder.style.setProperty('--fit', `${Math.floor((height / count) * ratio) / ratio}px`);
     for (const [rows, parent, kind] of [[this.#asks, this.#parts.asks, 'ask'], [this.#bids, this.#parts.bids, 'bid']]) {
       while (rows.length > count) rows.pop().element.remove();
       while (rows.length < count) {
@@ -53,16 +58,15 @@ export class Ladder {
   render(book) {
     const it = this.#instrument;
     const parts = this.#parts;
-    if (!it || this.#asks.length === 0 || parts.ladder.clientHeight === 0) return;
+    if (!it || !this.#visible) return;
     const step = 10 ** -it.priceDecimals * this.#factor;
     const asks = grouped(book.asks, step, this.#asks.length, true);
     const bids = grouped(book.bids, step, this.#bids.length, false);
     const sum = (rows) => rows.reduce((total, row) => (row.total = total + row.size), 0);
     const [askTotal, bidTotal] = [sum(asks), sum(bids)];
     const deepest = Math.max(askTotal, bidTotal);
-    const largest = Math.max(...asks.map((row) => row.size), ...bids.map((row) => row.size), 0);
-    this.#asks.forEach((row, i) => row.render(asks[i], it, deepest, largest));
-    this.#bids.forEach((row, i) => row.render(bids[i], it, deepest, largest));
+    this.#asks.forEach((row, i) => row.render(asks[i], it, deepest));
+    this.#bids.forEach((row, i) => row.render(bids[i], it, deepest));
 
     const both = book.bids.length > 0 && book.asks.length > 0;
     const gap = both ? book.asks[0].price - book.bids[0].price : NaN;
@@ -101,7 +105,7 @@ class LadderRow {
     this.element = row;
   }
 
-  render(level, it, deepest, largest) {
+  render(level, it, deepest) {
     const element = this.element;
     if (!level) {
       // An empty row keeps its place, so that the spread stays where the eye left it.
@@ -127,6 +131,6 @@ class LadderRow {
     format.setText(this.size, format.size(level.size, it.quantityDecimals));
     format.setText(this.total, format.size(level.total, it.quantityDecimals));
     this.depth.style.transform = `scaleX(${(level.total / deepest).toFixed(4)})`;
-    this.own.style.transform = `scaleX(${(level.size / largest).toFixed(4)})`;
+    this.own.style.transform = `scaleX(${(level.size / deepest).toFixed(4)})`;
   }
 }

@@ -1,9 +1,9 @@
 // The watch list: one row per symbol with its price, change and sparkline; a listbox for the keyboard.
 
-import { colors, sparkline } from './canvas.js';
+import { box, colors, sparkline } from './canvas.js';
 import * as format from './format.js';
 
-const FLASH_EVERY = 350; // ms: a price that moves all the time would otherwise never stop blinking
+const FLASH_EVERY = 700; // ms: a price that moves all the time would otherwise never stop blinking
 const FEW = 6; // up to so many symbols get tall rows with a wide sparkline
 
 export class WatchList {
@@ -172,8 +172,9 @@ class Row {
 
   renderSparkline() {
     const { spark, ticker } = this.#instrument;
-    if (this.element.hidden || this.spark.clientWidth === 0) return;
-    const seen = `${spark.length} ${this.#instrument.moves} ${this.spark.clientWidth}`;
+    const room = box(this.spark);
+    if (!room) return;
+    const seen = `${spark.length} ${this.#instrument.moves} ${room.width} ${room.height}`;
     if (seen === this.sparkSeen) return;
     this.sparkSeen = seen;
     const theme = colors();
