@@ -1,0 +1,141 @@
+//! Accepting: the first loop accepts for all and hands each connection to the loop with the fewest.
+//!
+//! With `SO_REUSEPORT` the kernel would spread by a hash of the addresses, which is even only for
+//! many connections; long-lived ones that landed together stay together. Handing over costs one
+//! mailbox message per connection and nothing per message, works for Unix-domain and inherited
+//! listeners too, and keeps the counts within one of each other.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::EventLoop;
+use super::command::Command;
+use super::post::{Patience, post};
+use super::service::Service;
+use crate::transport::{Listener, Stream};
+
+/// Connections accepted from one listener before the established ones get their turn.
+const MAX_ACCEPTS_PER_TURN: usize = 64;
+
+/// How long accepting rests when descriptors or memory have run out. The clients wait in the
+/// backlog meanwhile.
+const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
+
+/// At most this often the log says that accepting pauses.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Sent to a client that comes when `max_connections` are there.
+const OVER_CAPACITY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n\
+    Connection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The listeners of a loop and what keeps them from accepting.
+pub(super) struct Acceptor {
+    listeners: Vec<Listener>,
+    /// Listeners that may have more: edge-triggered readiness will not say so again.
+    unfinished: Vec<usize>,
+    /// Descriptors have run out: not before this time.
+    paused_until: Option<Instant>,
+    logged_at: Option<Instant>,
+}
+
+impl Acceptor {
+    pub(super) fn new(listeners: Vec<Listener>) -> Self {
+        Self { listeners, unfinished: Vec::new(), paused_until: None, logged_at: None }
+    }
+
+    pub(super) fn listener_count(&self) -> usize {
+        self.listeners.len()
+    }
+
+    /// How long the loop may sleep for the listeners' sake.
+    pub(super) fn timeout(&self, now: Instant) -> Option<Duration> {
+        if self.unfinished.is_empty() {
+            return None;
+        }
+        Some(self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
+    }
+
+    /// Stops accepting for good. Clients in the backlog are refused by the kernel.
+    pub(super) fn stop(&mut self) {
+        self.listeners.clear();
+        self.unfinished.clear();
+    }
+
+    fn come_back_to(&mut self, index: usize) {
+        if !self.unfinished.contains(&index) {
+            self.unfinished.push(index);
+        }
+    }
+
+    fn pause(&mut self, now: Instant, error: &io::Error) {
+        self.paused_until = Some(now + EXHAUSTION_PAUSE);
+        if self.logged_at.is_none_or(|at| now.duration_since(at) >= LOG_INTERVAL) {
+            self.logged_at = Some(now);
+            log::error!(
+                "accepting pauses: {error}. Raise the descriptor limit (`ulimit -n`) or lower \
+                 `max_connections`"
+            );
+        }
+    }
+}
+
+impl<S: Service> EventLoop<S> {
+    /// Goes on with the listeners that stopped early.
+    pub(super) fn accept_leftover(&mut self, now: Instant) {
+        if self.acceptor.unfinished.is_empty() {
+            return;
+        }
+        if self.acceptor.paused_until.is_some_and(|until| now < until) {
+            return;
+        }
+        self.acceptor.paused_until = None;
+        for index in std::mem::take(&mut self.acceptor.unfinished) {
+            self.accept(index, now);
+        }
+    }
+
+    /// Accepts what waits at a listener, up to the turn's budget.
+    pub(super) fn accept(&mut self, index: usize, now: Instant) {
+        if self.acceptor.paused_until.is_some() {
+            return self.acceptor.come_back_to(index);
+        }
+        for _ in 0..MAX_ACCEPTS_PER_TURN {
+            let Some(listener) = self.acceptor.listeners.get(index) else { return };
+            match listener.accept() {
+                Ok((stream, peer)) => self.place(stream, peer),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if Listener::is_exhausted(&error) => {
+                    self.core.counters.accept_pauses += 1;
+                    self.acceptor.pause(now, &error);
+                    return self.acceptor.come_back_to(index);
+                }
+                // The client gave up in the backlog, or a signal came: on to the next.
+                Err(error) => log::debug!("accept: {error}"),
+            }
+        }
+        self.acceptor.come_back_to(index);
+    }
+
+    /// Gives a connection to the loop with the fewest.
+    fn place(&mut self, stream: Stream, peer: Option<std::net::SocketAddr>) {
+        let counts = self.loops.iter().map(|link| link.connection_count.load(Ordering::Relaxed));
+        if counts.clone().sum::<usize>() >= self.core.config.max_connections {
+            self.core.counters.over_capacity += 1;
+            // Best effort: the client may have gone, and its place in the kernel is all it gets.
+            let _ = stream.write(OVER_CAPACITY);
+            let _ = stream.shutdown_write();
+            return;
+        }
+        self.core.counters.accepted += 1;
+        let emptiest = counts.enumerate().min_by_key(|&(_, count)| count).map_or(0, |(i, _)| i);
+        let link = self.loops[emptiest].clone();
+        link.connection_count.fetch_add(1, Ordering::Relaxed);
+        if emptiest == usize::from(self.core.link.index) {
+            self.adopt(stream, peer);
+        } else if !post(&link, Command::Adopt { stream, peer }, Patience::None) {
+            // Its mailbox is full: the connection is dropped, as any server under that load would.
+            link.connection_count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! How connections end.
+
+use super::EventLoop;
+use super::connection::{Connection, Phase};
+use super::outlet::Outlet;
+use super::service::Service;
+use crate::frame::CloseCode;
+
+/// How a connection ended, in the words of the browsers' `CloseEvent`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The peer's close code; [`CloseCode::NO_STATUS`] when its close frame had none,
+    /// [`CloseCode::ABNORMAL`] when it sent no close frame at all, our own code when we failed the
+    /// connection (1002, 1007, 1009, 1011, ...).
+    pub code: CloseCode,
+    /// The peer's reason, or ours when we failed the connection. Empty when nobody gave one.
+    pub reason: String,
+    /// Both sides exchanged close frames (RFC 6455 §7.1.4).
+    pub was_clean: bool,
+}
+
+impl Closed {
+    /// The connection ended without a closing handshake.
+    pub(crate) fn abnormal(reason: impl Into<String>) -> Self {
+        Self { code: CloseCode::ABNORMAL, reason: reason.into(), was_clean: false }
+    }
+}
+
+impl<S: Service> EventLoop<S> {
+    /// A connection's turn is over: what it sends leaves, and if it is done it goes.
+    pub(super) fn finish_turn(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        connection.io.uncork(&mut self.core);
+        if connection.io.flags.broken {
+            return self.remove(key, "the connection was lost");
+        }
+        match &connection.phase {
+            Phase::Open(open) if open.session.endpoint.is_closed() => self.conclude(key),
+            Phase::Open(open) if open.session.endpoint.is_close_sent() => self.time_closing(key),
+            Phase::Lingering => self.linger(key),
+            Phase::Open(_) | Phase::Request(_) | Phase::Deciding(_) => {}
+        }
+    }
+
+    /// The socket takes more: the queue goes on, and what waited for it.
+    pub(super) fn on_writable(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let io = &mut connection.io;
+        if io.queued_len() == 0 {
+            return;
+        }
+        io.flush(&mut self.core);
+        if io.queued_len() <= self.core.config.max_backpressure / 4 {
+            io.flags.held = false;
+        }
+        if io.queued_len() == 0 && std::mem::take(&mut io.flags.drain_owed) {
+            self.tell_drained(key);
+        }
+        self.finish_turn(key);
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        if connection.io.flags.unread && !connection.io.flags.held {
+            self.list(key);
+        }
+    }
+
+    fn tell_drained(&mut self, key: u32) {
+        if let Some(Connection { io, phase: Phase::Open(open) }) =
+            self.connections.get_mut(key as usize)
+        {
+            if !open.session.endpoint.is_close_sent() {
+                let (session, core) = (&mut open.session, &mut self.core);
+                self.service.drain(&mut Outlet { io, session, core }, &mut open.state);
+                self.service.hand_over();
+            }
+        }
+    }
+
+    /// Our close frame waits for the peer's: from now on for so long and no longer.
+    fn time_closing(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        if !std::mem::replace(&mut connection.io.flags.closing_timed, true) {
+            connection.io.since = self.core.now;
+            self.schedule(key);
+        }
+    }
+
+    /// Both close frames are exchanged, or the connection has failed: the handler hears of it, and
+    /// the socket is brought to its end.
+    fn conclude(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let id = connection.io.id;
+        let phase = std::mem::replace(&mut connection.phase, Phase::Lingering);
+        connection.io.since = self.core.now;
+        connection.io.drop_carry(&mut self.core);
+        if let Phase::Open(mut open) = phase {
+            open.session.unsubscribe_all(&mut self.core, key);
+            self.core.counters.closed += 1;
+            let closed = open
+                .session
+                .closed
+                .map_or_else(|| Closed::abnormal("closed without a reason"), |closed| *closed);
+            self.service.close(id, open.state, closed);
+            self.service.hand_over();
+        }
+        self.schedule(key);
+        self.linger(key);
+    }
+
+    /// Ends our direction once everything is written.
+    fn linger(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let io = &mut connection.io;
+        if io.queued_len() == 0 && !std::mem::replace(&mut io.flags.fin_sent, true) {
+            if io.stream.shutdown_write().is_err() || io.flags.fin_received {
+                return self.remove(key, "the connection was lost");
+            }
+            // What the peer has sent already is read on; its end may have been announced before.
+            self.list(key);
+        }
+    }
+}

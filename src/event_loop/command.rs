@@ -1,0 +1,46 @@
+//! What other threads ask of a loop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::ConnectionId;
+use super::outbox::Replies;
+use crate::frame::CloseCode;
+use crate::handshake::Response;
+use crate::pubsub::{TopicCore, TopicId};
+use crate::transport::Stream;
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// An accepted connection, from the loop that accepts. It is counted here already.
+    Adopt { stream: Stream, peer: Option<SocketAddr> },
+    /// One frame to one connection. Its bytes have been charged.
+    Send { id: ConnectionId, frame: Bytes },
+    /// What a handler thread sends to connections of this loop. Their bytes have been charged.
+    Replies(Replies),
+    /// One frame to all subscribers.
+    Publish { topic: TopicId, frame: Bytes },
+    /// The interest has been counted.
+    Subscribe { id: ConnectionId, topic: Arc<TopicCore> },
+    Unsubscribe { id: ConnectionId, topic: TopicId },
+    Close { id: ConnectionId, code: CloseCode, reason: Box<str> },
+    /// A handler thread's answer to a request.
+    Decide { id: ConnectionId, decision: Box<Decision> },
+    /// A handler thread's lane has room again.
+    Resume { lane: usize },
+    /// Stop accepting, close everything with 1001, end by the deadline.
+    Shutdown { deadline: Instant },
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    /// 101, with what the handler chose.
+    Upgrade { subprotocol: Option<String>, headers: HeaderMap },
+    /// Any other response.
+    Respond(Response),
+}

@@ -1,0 +1,144 @@
+//! What other threads want, carried out.
+
+use std::time::Instant;
+
+use super::EventLoop;
+use super::command::Command;
+use super::connection::{Connection, Phase};
+use super::outbox::Replies;
+use super::outlet::Outlet;
+use super::service::Service;
+use super::{ConnectionId, Outcome};
+use crate::frame::CloseCode;
+
+impl<S: Service> EventLoop<S> {
+    pub(super) fn carry_out(&mut self, command: Command) {
+        if let Command::Publish { topic, frame } = command {
+            return self.publications.push((topic, frame));
+        }
+        // Whatever else it is must not overtake the publications before it.
+        self.hand_out_publications();
+        match command {
+            Command::Publish { .. } => {}
+            Command::Adopt { stream, peer } => self.adopt(stream, peer),
+            Command::Send { id, frame } => self.send(id, &frame),
+            Command::Replies(replies) => self.send_replies(replies),
+            Command::Subscribe { id, topic } => {
+                let subscribed = self.with_open(id, |outlet| {
+                    outlet.subscribe_now(&topic);
+                });
+                if subscribed.is_none() {
+                    topic.remove_interest(usize::from(self.core.link.index));
+                }
+            }
+            Command::Unsubscribe { id, topic } => {
+                self.with_open(id, |outlet| {
+                    outlet.session.unsubscribe(outlet.core, topic, outlet.io.id.index);
+                });
+            }
+            Command::Close { id, code, reason } => {
+                if self.with_open(id, |outlet| outlet.close_now(code, &reason)).is_some() {
+                    self.finish_turn(id.index);
+                }
+            }
+            Command::Decide { id, decision } => {
+                if let Some(key) = self.find(id) {
+                    self.decide_later(key, *decision);
+                }
+            }
+            Command::Resume { lane } => self.resume(lane),
+            Command::Shutdown { deadline } => self.shut_down(deadline),
+        }
+    }
+
+    /// Calls `act` with an open connection; `None` when it is gone or not open.
+    fn with_open<R>(&mut self, id: ConnectionId, act: impl FnOnce(&mut Outlet<'_>) -> R) -> Option<R> {
+        let key = self.find(id)?;
+        match self.connections.get_mut(key as usize) {
+            Some(Connection { io, phase: Phase::Open(open) }) => {
+                let (session, core) = (&mut open.session, &mut self.core);
+                Some(act(&mut Outlet { io, session, core }))
+            }
+            _ => None,
+        }
+    }
+
+    /// Sends a charged frame.
+    fn send(&mut self, id: ConnectionId, frame: &bytes::Bytes) {
+        let sent = self.with_open(id, |outlet| {
+            outlet.core.link.directory.discharge(id.index, frame.len());
+            if outlet.session.endpoint.is_close_sent() {
+                return Outcome::Gone;
+            }
+            outlet.core.counters.messages_sent += 1;
+            outlet.io.send_shared(outlet.core, frame);
+            Outcome::Sent
+        });
+        if sent.is_some() {
+            self.finish_turn(id.index);
+        }
+    }
+
+    /// Sends what a handler thread has gathered; each connection's frames leave in one write.
+    fn send_replies(&mut self, replies: Replies) {
+        let mut start = 0;
+        for &(id, end) in &replies.ends {
+            let frames = &replies.frames[start..end];
+            start = end;
+            let sent = self.with_open(id, |outlet| {
+                outlet.core.link.directory.discharge(id.index, frames.len());
+                if !outlet.session.endpoint.is_close_sent() {
+                    outlet.core.counters.messages_sent += 1;
+                    outlet.io.send_frames(outlet.core, frames);
+                    outlet.io.flags.drain_owed |= outlet.io.queued_len() > 0;
+                }
+            });
+            if sent.is_some() {
+                self.finish_turn(id.index);
+            }
+        }
+        self.core.link.give_replies(replies);
+    }
+
+    /// A lane has room: the connections that wait for it are read again.
+    fn resume(&mut self, lane: usize) {
+        if self.service.resume(lane) {
+            for key in std::mem::take(&mut self.stalled[lane]) {
+                if let Some(connection) = self.connections.get_mut(key as usize) {
+                    connection.io.flags.stalled = false;
+                    self.list(key);
+                }
+            }
+        }
+    }
+
+    fn shut_down(&mut self, deadline: Instant) {
+        if self.deadline.is_some_and(|earlier| earlier <= deadline) {
+            return;
+        }
+        self.deadline = Some(deadline);
+        self.acceptor.stop();
+        let keys: Vec<u32> = self.connections.iter().map(|(key, _)| key as u32).collect();
+        for key in keys {
+            self.close_for_shutdown(key);
+        }
+    }
+
+    /// Closes an open connection with 1001; one without a request under way is let go.
+    pub(super) fn close_for_shutdown(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        match &mut connection.phase {
+            Phase::Open(open) => {
+                let (io, session, core) = (&mut connection.io, &mut open.session, &mut self.core);
+                Outlet { io, session, core }
+                    .close_now(CloseCode::GOING_AWAY, "the server is shutting down");
+                self.finish_turn(key);
+            }
+            Phase::Request(_) if connection.io.queued_len() == 0 => {
+                self.remove(key, "the server is shutting down");
+            }
+            Phase::Request(_) => connection.phase = Phase::Lingering,
+            Phase::Deciding(_) | Phase::Lingering => {}
+        }
+    }
+}

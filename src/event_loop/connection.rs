@@ -1,0 +1,319 @@
+//! A connection, as its loop owns it: socket, bytes on their way in and out, and what phase it is in.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::core::Core;
+use super::timer_wheel::Tick;
+use super::{Closed, ConnectionId};
+use crate::buf::WriteQueue;
+use crate::frame::find_frame_boundary;
+use crate::handshake::{AcceptKey, RequestDecoder};
+use crate::protocol::Endpoint;
+use crate::pubsub::TopicId;
+use crate::transport::Stream;
+
+pub(super) struct Connection<S> {
+    pub(super) io: Io,
+    pub(super) phase: Phase<S>,
+}
+
+/// The life of a connection, in order. Without an upgrade it goes round `Request` and `Deciding`.
+pub(super) enum Phase<S> {
+    /// A request head is arriving.
+    Request(Box<RequestDecoder>),
+    /// A handler thread decides upon the request; nothing is read meanwhile.
+    Deciding(Box<Deciding<S>>),
+    /// A WebSocket connection.
+    Open(Open<S>),
+    /// Nothing more will be served: what is queued is written, then our direction ends, and what
+    /// the peer still sends is read and dropped until it ends too. Closing at once could reset the
+    /// connection under bytes that the peer has not read.
+    Lingering,
+}
+
+pub(super) struct Deciding<S> {
+    pub(super) state: S,
+    pub(super) upgrade: Option<AcceptKey>,
+    pub(super) response: ResponseRules,
+}
+
+/// What the request says about how its response is written.
+#[derive(Clone, Copy)]
+pub(super) struct ResponseRules {
+    pub(super) head_request: bool,
+    pub(super) version: http::Version,
+    pub(super) keep_alive: bool,
+}
+
+pub(super) struct Open<S> {
+    pub(super) state: S,
+    pub(super) session: Session,
+}
+
+/// What an open connection has beside the handler's state.
+#[derive(Default)]
+pub(super) struct Session {
+    pub(super) endpoint: Endpoint,
+    pub(super) topics: Vec<TopicId>,
+    /// How it will have ended, once that is known.
+    pub(super) closed: Option<Box<Closed>>,
+}
+
+/// Socket, queues and timers: what every phase has.
+pub(super) struct Io {
+    pub(super) stream: Stream,
+    queue: Option<Box<WriteQueue>>,
+    /// Received bytes that could not be used up yet: part of a head or of a frame, or what was
+    /// beyond the turn's budget.
+    pub(super) carry: Vec<u8>,
+    pub(super) id: ConnectionId,
+    pub(super) peer: Option<SocketAddr>,
+    /// When the last bytes arrived, or when the phase began that is being timed.
+    pub(super) since: Tick,
+    /// The wheel's valid entry for this connection.
+    pub(super) scheduled: Option<Tick>,
+    pub(super) flags: Flags,
+}
+
+/// What must be remembered between turns.
+#[derive(Default)]
+pub(super) struct Flags {
+    /// The socket failed or ended: to be removed when its turn is over.
+    pub(super) broken: bool,
+    /// Reading stopped early: there may be bytes that no readiness will announce again.
+    pub(super) unread: bool,
+    /// On the list of connections to come back to.
+    pub(super) listed: bool,
+    /// On the list of connections to be flushed.
+    pub(super) dirty: bool,
+    /// Not read until its own sends have drained.
+    pub(super) held: bool,
+    /// On the list of connections that wait for their lane.
+    pub(super) stalled: bool,
+    /// A ping was sent in this silence.
+    pub(super) pinged: bool,
+    /// The handler was told of backpressure and wants to hear of the drain.
+    pub(super) drain_owed: bool,
+    /// The phase that waits for the peer's close is timed.
+    pub(super) closing_timed: bool,
+    /// Our direction of the stream has ended.
+    pub(super) fin_sent: bool,
+    /// The peer's direction has ended.
+    pub(super) fin_received: bool,
+}
+
+impl Io {
+    pub(super) fn new(
+        stream: Stream,
+        peer: Option<SocketAddr>,
+        id: ConnectionId,
+        now: Tick,
+    ) -> Self {
+        Self {
+            stream,
+            queue: None,
+            carry: Vec::new(),
+            id,
+            peer,
+            since: now,
+            scheduled: None,
+            flags: Flags::default(),
+        }
+    }
+
+    /// Bytes that wait for the socket.
+    #[inline]
+    pub(super) fn queued_len(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.len())
+    }
+
+    /// Sends what the cork holds: in one write if the socket takes it, else the rest is queued.
+    #[inline]
+    pub(super) fn uncork(&mut self, core: &mut Core) {
+        if !core.cork.is_empty() {
+            let frames = std::mem::take(&mut core.cork);
+            self.send_frames(core, &frames);
+            core.cork = frames;
+            core.cork.clear();
+        }
+    }
+
+    /// Sends whole frames: directly if nothing waits in front of them; only what the socket did not
+    /// take is copied into the queue.
+    pub(super) fn send_frames(&mut self, core: &mut Core, frames: &[u8]) {
+        let written = self.write_directly(core, frames);
+        if written < frames.len() && !self.flags.broken {
+            self.enqueue(core, |queue| queue.push_units_from(frames, written));
+        }
+    }
+
+    /// Sends one frame in shared memory; what the socket did not take is queued without a copy.
+    pub(super) fn send_shared(&mut self, core: &mut Core, frame: &Bytes) {
+        let written = self.write_directly(core, frame);
+        if written < frame.len() && !self.flags.broken {
+            self.enqueue(core, |queue| queue.push_shared(frame.clone(), written));
+        }
+    }
+
+    /// Puts one shared frame into the queue, to be offered to the socket later.
+    pub(super) fn queue_shared(&mut self, core: &mut Core, frame: &Bytes) {
+        /// Up to here a copy is cheaper than a slice of its own.
+        const MAX_COPIED_LEN: usize = 1024;
+        self.enqueue(core, |queue| {
+            if frame.len() <= MAX_COPIED_LEN {
+                queue.push_units(frame);
+            } else {
+                queue.push_shared(frame.clone(), 0);
+            }
+        });
+    }
+
+    /// Sends a large message from where it lies, behind what the cork holds.
+    pub(super) fn send_split(&mut self, core: &mut Core, head: &[u8], payload: &[u8], shared: Option<&Bytes>) {
+        let cork = std::mem::take(&mut core.cork);
+        let total = cork.len() + head.len() + payload.len();
+        let mut written = 0;
+        if self.queue.is_none() {
+            let slices = [IoSlice::new(&cork), IoSlice::new(head), IoSlice::new(payload)];
+            let result = self.stream.write_vectored(&slices);
+            written = self.judge_write(core, result);
+        }
+        if written < total && !self.flags.broken {
+            let cork_written = written.min(cork.len());
+            if cork_written < cork.len() {
+                self.enqueue(core, |queue| queue.push_units_from(&cork, cork_written));
+            }
+            let written = written - cork_written;
+            let payload = shared.cloned().unwrap_or_else(|| Bytes::copy_from_slice(payload));
+            self.enqueue(core, |queue| queue.push_split(head, payload, written));
+        }
+        core.cork = cork;
+        core.cork.clear();
+    }
+
+    /// Sends a control frame ahead of queued data, at the next boundary between frames.
+    pub(super) fn send_urgent(&mut self, core: &mut Core, frame: &[u8]) {
+        if self.queue.is_none() {
+            core.cork.extend_from_slice(frame);
+        } else {
+            self.enqueue(core, |queue| queue.push_urgent(frame, find_frame_boundary));
+        }
+    }
+
+    /// Sends what is no frame: an HTTP response.
+    pub(super) fn send_opaque(&mut self, core: &mut Core, mut bytes: Vec<u8>) {
+        let written = self.write_directly(core, &bytes);
+        if written < bytes.len() && !self.flags.broken {
+            bytes.drain(..written);
+            self.enqueue(core, |queue| queue.push_opaque(bytes));
+        }
+    }
+
+    /// Writes what the socket takes of the queue.
+    pub(super) fn flush(&mut self, core: &mut Core) {
+        const MAX_SLICES: usize = 64;
+        while let Some(queue) = &mut self.queue {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let count = queue.fill_slices(&mut slices);
+            let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+            let result = self.stream.write_vectored(&slices[..count]);
+            let written = self.judge_write(core, result);
+            if self.flags.broken {
+                return;
+            }
+            self.dequeue(core, written);
+            if written < offered {
+                return;
+            }
+        }
+    }
+
+    /// Gives the queue and the carry back to the pools.
+    pub(super) fn release(&mut self, core: &mut Core) {
+        if let Some(mut queue) = self.queue.take() {
+            core.counters.bytes_queued -= queue.len() as u64;
+            queue.clear();
+            core.queues.give(queue);
+        }
+        self.drop_carry(core);
+    }
+
+    /// Keeps `rest` for when more has arrived.
+    pub(super) fn keep(&mut self, core: &mut Core, rest: &[u8]) {
+        if self.carry.capacity() == 0 {
+            self.carry = core.carries.take_or(Vec::new);
+        }
+        self.carry.clear();
+        self.carry.extend_from_slice(rest);
+    }
+
+    /// The carry is used up: it goes back to the pool unless it has grown large.
+    pub(super) fn drop_carry(&mut self, core: &mut Core) {
+        const MAX_KEPT_LEN: usize = 4096;
+        if self.carry.capacity() > 0 {
+            let mut carry = std::mem::take(&mut self.carry);
+            if carry.capacity() <= MAX_KEPT_LEN {
+                carry.clear();
+                core.carries.give(carry);
+            }
+        }
+    }
+
+    fn write_directly(&mut self, core: &mut Core, bytes: &[u8]) -> usize {
+        if self.queue.is_some() || self.flags.broken {
+            return 0;
+        }
+        let result = self.stream.write(bytes);
+        self.judge_write(core, result)
+    }
+
+    fn judge_write(&mut self, core: &mut Core, result: io::Result<usize>) -> usize {
+        match result {
+            Ok(written) => {
+                core.counters.bytes_sent += written as u64;
+                written
+            }
+            Err(error) => {
+                self.flags.broken |= error.kind() != io::ErrorKind::WouldBlock;
+                0
+            }
+        }
+    }
+
+    fn enqueue(&mut self, core: &mut Core, push: impl FnOnce(&mut WriteQueue)) {
+        let queue = self.queue.get_or_insert_with(|| core.queues.take_or(Box::default));
+        let before = queue.len();
+        push(queue);
+        // A flood of urgent frames replaces earlier ones: the queue may shrink too.
+        if queue.len() >= before {
+            let growth = queue.len() - before;
+            core.counters.bytes_queued += growth as u64;
+            core.link.directory.charge(self.id.index, growth);
+        } else {
+            let shrinkage = before - queue.len();
+            core.counters.bytes_queued -= shrinkage as u64;
+            core.link.directory.discharge(self.id.index, shrinkage);
+        }
+    }
+
+    fn dequeue(&mut self, core: &mut Core, written: usize) {
+        let Some(queue) = &mut self.queue else { return };
+        queue.advance(written);
+        core.counters.bytes_queued -= written as u64;
+        core.link.directory.discharge(self.id.index, written);
+        if queue.is_empty() {
+            if let Some(queue) = self.queue.take() {
+                core.queues.give(queue);
+            }
+        }
+    }
+}
+
+impl<S> Connection<S> {
+    pub(super) fn new(io: Io) -> Self {
+        Self { io, phase: Phase::Request(Box::default()) }
+    }
+}

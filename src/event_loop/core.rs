@@ -1,0 +1,63 @@
+//! What a loop owns beside its connections and its poller.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::config::LoopConfig;
+use super::counters::Counters;
+use super::link::LoopLink;
+use super::post::Aside;
+use super::timer_wheel::{Clock, Tick, TimerWheel};
+use crate::buf::{Pool, WriteQueue};
+use crate::protocol::{Role, Workspace};
+use crate::pubsub::SubscriberTable;
+
+/// Idle write queues and carry buffers kept for reuse.
+const MAX_IDLE_COUNT: usize = 256;
+
+/// Resources that a connection uses while it is its turn.
+pub(crate) struct Core {
+    pub(super) link: Arc<LoopLink>,
+    pub(super) config: LoopConfig,
+    /// Frames that the connection at hand sends in this turn. Empty between connections.
+    pub(super) cork: Vec<u8>,
+    pub(super) workspace: Workspace,
+    pub(super) queues: Pool<Box<WriteQueue>>,
+    pub(super) carries: Pool<Vec<u8>>,
+    pub(super) subscribers: SubscriberTable,
+    pub(super) aside: Rc<Aside>,
+    pub(super) clock: Clock,
+    /// The tick of this turn: time is read once a turn.
+    pub(super) now: Tick,
+    pub(super) wheel: TimerWheel,
+    /// Connections to come back to in the next turn, though no readiness will say so.
+    pub(super) ready: Vec<u32>,
+    /// Connections with publications in their queue that have not been offered to the socket.
+    pub(super) dirty: Vec<u32>,
+    pub(super) counters: Counters,
+}
+
+impl Core {
+    pub(super) fn new(link: Arc<LoopLink>, config: LoopConfig) -> Self {
+        let now = Instant::now();
+        let clock = Clock::new(now);
+        let tick = clock.tick(now);
+        Self {
+            cork: Vec::with_capacity(config.read_buffer_len),
+            workspace: Workspace::new(Role::Server, config.limits),
+            queues: Pool::new(MAX_IDLE_COUNT),
+            carries: Pool::new(MAX_IDLE_COUNT),
+            subscribers: SubscriberTable::new(usize::from(link.index)),
+            aside: Aside::new(link.clone()),
+            clock,
+            now: tick,
+            wheel: TimerWheel::new(tick),
+            ready: Vec::new(),
+            dirty: Vec::new(),
+            counters: Counters::default(),
+            link,
+            config,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Numbers that a loop keeps and any thread may read.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What one or all event loops did since they started. Each loop publishes its numbers once
+        /// per turn.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// Adds another loop's numbers.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+
+        /// The published copy of a loop's counters.
+        #[derive(Debug, Default)]
+        pub(crate) struct PublishedCounters {
+            $($name: AtomicU64,)*
+        }
+
+        impl PublishedCounters {
+            pub(crate) fn publish(&self, counters: &Counters) {
+                $(self.$name.store(counters.$name, Ordering::Relaxed);)*
+            }
+
+            pub(crate) fn read(&self) -> Counters {
+                Counters { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connections accepted.
+    accepted,
+    /// Connections turned away because `max_connections` was reached.
+    over_capacity,
+    /// Times that accepting paused because descriptors or memory ran out.
+    accept_pauses,
+    /// Opening handshakes that were accepted.
+    upgraded,
+    /// HTTP requests answered otherwise: plain ones, refused upgrades, malformed ones.
+    http_responses,
+    /// WebSocket connections closed, cleanly or not.
+    closed,
+    /// Connections failed for breaking the protocol or a limit.
+    protocol_errors,
+    /// Connections given up: silent for too long, slow handshakes, unanswered close frames.
+    timeouts,
+    /// Messages received.
+    messages_received,
+    /// Messages accepted for sending, publications aside.
+    messages_sent,
+    /// Sends refused because the connection's queue was full.
+    sends_dropped,
+    /// Publications that reached this loop.
+    publications,
+    /// Publications handed to a subscriber's socket or queue.
+    deliveries,
+    /// Publications dropped for one subscriber whose queue was full.
+    deliveries_dropped,
+    /// Subscribers closed because their queue was full.
+    subscribers_closed,
+    /// Bytes read from sockets.
+    bytes_received,
+    /// Bytes written to sockets.
+    bytes_sent,
+    /// Bytes that wait in the write queues now.
+    bytes_queued,
+    /// Times that the loop went through its turn.
+    turns,
+}

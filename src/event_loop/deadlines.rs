@@ -1,0 +1,100 @@
+//! What a connection may take its time for, and what happens when it is over.
+
+use std::time::Duration;
+
+use super::EventLoop;
+use super::connection::{Connection, Phase};
+use super::config::LoopConfig;
+use super::outlet::Outlet;
+use super::service::Service;
+use super::timer_wheel::{Entry, TICK, Tick};
+use crate::handshake::Response;
+use crate::protocol::KeepAliveAction;
+
+/// What a connection's deadline calls for.
+enum Due {
+    /// Ask again then; never if `None`.
+    At(Option<Tick>),
+    Ping,
+    /// The peer is silent or does not finish what it began.
+    GiveUp(&'static str),
+}
+
+impl<S: Service> EventLoop<S> {
+    /// Puts the connection's next deadline on the wheel, unless an earlier look at it is planned.
+    pub(super) fn schedule(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let tick = match due(connection, &self.core.config, self.core.now) {
+            Due::At(None) => return,
+            Due::At(Some(tick)) => tick,
+            Due::Ping | Due::GiveUp(_) => self.core.now.after(TICK),
+        };
+        if connection.io.scheduled.is_none_or(|planned| !tick.is_at_or_after(planned)) {
+            connection.io.scheduled = Some(tick);
+            self.core.wheel.insert(key, tick);
+        }
+    }
+
+    /// Looks at every connection whose planned look has come.
+    pub(super) fn expire(&mut self, entries: &mut Vec<Entry>) {
+        self.core.wheel.expire(self.core.now, entries);
+        for entry in entries.drain(..) {
+            let Some(connection) = self.connections.get_mut(entry.key as usize) else { continue };
+            // A deadline that came nearer meanwhile has an entry of its own.
+            if connection.io.scheduled == Some(entry.tick) {
+                connection.io.scheduled = None;
+                self.look_at_deadline(entry.key);
+            }
+        }
+    }
+
+    fn look_at_deadline(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        match due(connection, &self.core.config, self.core.now) {
+            Due::At(_) => {}
+            Due::Ping => {
+                connection.io.flags.pinged = true;
+                if let Phase::Open(open) = &mut connection.phase {
+                    let (io, session, core) = (&mut connection.io, &mut open.session, &mut self.core);
+                    Outlet { io, session, core }.ping(&[]);
+                }
+                self.finish_turn(key);
+            }
+            Due::GiveUp(reason) => {
+                self.core.counters.timeouts += 1;
+                if matches!(connection.phase, Phase::Request(_)) {
+                    // The client may still want to know; it is not waited for.
+                    let mut response = Vec::new();
+                    Response::new(http::StatusCode::REQUEST_TIMEOUT)
+                        .encode(false, http::Version::HTTP_11, false, &mut response);
+                    if !connection.io.carry.is_empty() {
+                        connection.io.send_opaque(&mut self.core, response);
+                    }
+                }
+                return self.remove(key, reason);
+            }
+        }
+        self.schedule(key);
+    }
+}
+
+fn due<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
+    let io = &connection.io;
+    let limit = |wait: Duration, reason| {
+        let end = io.since.after(wait);
+        if now.is_at_or_after(end) { Due::GiveUp(reason) } else { Due::At(Some(end)) }
+    };
+    match &connection.phase {
+        Phase::Request(_) => limit(config.handshake_timeout, "the request took too long"),
+        Phase::Deciding(_) => Due::At(None),
+        Phase::Lingering => limit(config.close_timeout, "the peer did not end the connection"),
+        Phase::Open(open) if open.session.endpoint.is_close_sent() => {
+            limit(config.close_timeout, "the peer did not answer the close frame")
+        }
+        Phase::Open(_) => match config.keep_alive.action(now.since(io.since), io.flags.pinged) {
+            KeepAliveAction::Wait(silence) => Due::At(silence.map(|silence| io.since.after(silence))),
+            KeepAliveAction::Ping => Due::Ping,
+            KeepAliveAction::GiveUp => Due::GiveUp("the peer has been silent for too long"),
+        },
+    }
+}

@@ -1,0 +1,155 @@
+//! What other threads may know of a loop's connections: which live, and how much waits for each.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{ConnectionId, Outcome};
+
+/// Connections a page; pages are made when first used.
+const PAGE_COUNT: usize = 1024;
+
+/// One word a connection: generation in the high half, bytes accepted and not yet written in the
+/// low half. Together in one word, a late sender can never charge a place's next connection.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pages: Box<[OnceLock<Box<[AtomicU64]>>]>,
+}
+
+impl Directory {
+    /// A directory for connections with indices below `max_count`.
+    pub(crate) fn new(max_count: usize) -> Self {
+        let pages = (0..max_count.div_ceil(PAGE_COUNT)).map(|_| OnceLock::new()).collect();
+        Self { pages }
+    }
+
+    /// A connection takes the place `index`; returns its generation. The loop's thread only.
+    pub(crate) fn enter(&self, index: u32) -> u32 {
+        let place = self.make_place(index);
+        let generation = generation_of(place.load(Ordering::Relaxed)).wrapping_add(1) | 1;
+        place.store(u64::from(generation) << 32, Ordering::Release);
+        generation
+    }
+
+    /// The connection at `index` is gone. The loop's thread only.
+    pub(crate) fn leave(&self, index: u32) {
+        if let Some(place) = self.place(index) {
+            let generation = generation_of(place.load(Ordering::Relaxed)).wrapping_add(1);
+            place.store(u64::from(generation) << 32, Ordering::Release);
+        }
+    }
+
+    /// Asks to send `len` bytes: charges them if they are accepted. A message is accepted when
+    /// nothing waits, or when it fits within `max_backpressure` together with what does.
+    pub(crate) fn admit(&self, id: ConnectionId, len: usize, max_backpressure: usize) -> Outcome {
+        let Some(place) = self.place(id.index) else { return Outcome::Gone };
+        let mut word = place.load(Ordering::Acquire);
+        loop {
+            if generation_of(word) != id.generation {
+                return Outcome::Gone;
+            }
+            let buffered = buffered_of(word);
+            if !fits(buffered, len, max_backpressure) {
+                return Outcome::Dropped;
+            }
+            let charged = word + len as u64;
+            match place.compare_exchange_weak(word, charged, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) if buffered == 0 => return Outcome::Sent,
+                Ok(_) => return Outcome::Queued,
+                Err(current) => word = current,
+            }
+        }
+    }
+
+    /// Bytes accepted and not yet written; `None` for a stale id.
+    pub(crate) fn buffered(&self, id: ConnectionId) -> Option<usize> {
+        let word = self.place(id.index)?.load(Ordering::Acquire);
+        (generation_of(word) == id.generation).then(|| buffered_of(word))
+    }
+
+    /// Charges bytes that the loop itself queued.
+    pub(crate) fn charge(&self, index: u32, len: usize) {
+        if let Some(place) = self.place(index) {
+            place.fetch_add(len as u64, Ordering::AcqRel);
+        }
+    }
+
+    /// Takes back bytes that have been written or dropped.
+    pub(crate) fn discharge(&self, index: u32, len: usize) {
+        if let Some(place) = self.place(index) {
+            let before = place.fetch_sub(len as u64, Ordering::AcqRel);
+            debug_assert!(buffered_of(before) >= len, "discharged more than was charged");
+        }
+    }
+
+    fn place(&self, index: u32) -> Option<&AtomicU64> {
+        let (page, at) = split(index);
+        self.pages.get(page)?.get().map(|places| &places[at])
+    }
+
+    fn make_place(&self, index: u32) -> &AtomicU64 {
+        let (page, at) = split(index);
+        let places = self.pages[page]
+            .get_or_init(|| (0..PAGE_COUNT).map(|_| AtomicU64::new(0)).collect());
+        &places[at]
+    }
+}
+
+/// Whether a message is accepted behind `buffered` bytes. The longest queue is thus
+/// `max_backpressure` bytes or one message.
+pub(crate) fn fits(buffered: usize, len: usize, max_backpressure: usize) -> bool {
+    len <= MAX_SEND_LEN && (buffered == 0 || buffered.saturating_add(len) <= max_backpressure)
+}
+
+/// What one send may at most weigh, so that the counted bytes stay within 32 bits.
+pub(crate) const MAX_SEND_LEN: usize = 1 << 30;
+
+fn split(index: u32) -> (usize, usize) {
+    (index as usize / PAGE_COUNT, index as usize % PAGE_COUNT)
+}
+
+fn generation_of(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+fn buffered_of(word: u64) -> usize {
+    (word & 0xffff_ffff) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(index: u32, generation: u32) -> ConnectionId {
+        ConnectionId { index, generation, loop_index: 0 }
+    }
+
+    #[test]
+    fn a_stale_id_is_gone_and_charges_nobody() {
+        let directory = Directory::new(3000);
+        let first = id(2500, directory.enter(2500));
+        assert_eq!(directory.admit(first, 10, 100), Outcome::Sent);
+        directory.leave(2500);
+        assert_eq!(directory.admit(first, 10, 100), Outcome::Gone);
+        let second = id(2500, directory.enter(2500));
+        assert_ne!(first, second);
+        assert_eq!(directory.admit(first, 10, 100), Outcome::Gone);
+        assert_eq!(directory.buffered(second), Some(0));
+        assert_eq!(directory.buffered(first), None);
+        assert_eq!(directory.admit(id(99_999, 1), 1, 100), Outcome::Gone);
+        assert_eq!(directory.admit(id(1, 1), 1, 100), Outcome::Gone, "a page that nobody used");
+    }
+
+    #[test]
+    fn what_waits_decides_and_one_message_is_always_accepted() {
+        let directory = Directory::new(1);
+        let id = id(0, directory.enter(0));
+        assert_eq!(directory.admit(id, 500, 100), Outcome::Sent, "nothing waits in front");
+        assert_eq!(directory.admit(id, 1, 100), Outcome::Dropped);
+        directory.discharge(0, 450);
+        assert_eq!(directory.admit(id, 50, 100), Outcome::Queued);
+        assert_eq!(directory.admit(id, 1, 100), Outcome::Dropped);
+        assert_eq!(directory.buffered(id), Some(100));
+        directory.discharge(0, 100);
+        assert_eq!(directory.admit(id, MAX_SEND_LEN + 1, usize::MAX), Outcome::Dropped);
+    }
+}

@@ -1,0 +1,278 @@
+//! The thread's body and the order of a turn.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::{Events, Poll, Token, Waker};
+use slab::Slab;
+
+use super::accept::Acceptor;
+use super::command::Command;
+use super::config::LoopConfig;
+use super::connection::{Connection, Io, Phase};
+use super::core::Core;
+use super::link::{LoopLink, Loops};
+use super::post::stand_at_loop;
+use super::service::Service;
+use super::timer_wheel::Entry;
+use super::{Closed, ConnectionId};
+use crate::mailbox::Inbox;
+use crate::transport::{Listener, Stream};
+
+const WAKER: Token = Token(usize::MAX);
+/// Listeners count down from here; connections' tokens are their places, far below.
+const FIRST_LISTENER: usize = usize::MAX - 1;
+
+/// Readiness events taken from the kernel at once.
+const EVENTS_CAPACITY: usize = 1024;
+
+/// Commands carried out in one turn before sockets get theirs.
+const MAX_COMMANDS_PER_TURN: usize = 4096;
+
+/// A loop that has been set up; [`run`](Self::run) is its thread's body.
+pub(crate) struct EventLoop<S: Service> {
+    pub(super) poll: Poll,
+    pub(super) inbox: Inbox<Command>,
+    pub(super) loops: Loops,
+    pub(super) connections: Slab<Connection<S::State>>,
+    pub(super) service: S,
+    pub(super) core: Core,
+    pub(super) read_buffer: Vec<u8>,
+    pub(super) acceptor: Acceptor,
+    /// Per lane, the connections that wait for it to drain.
+    pub(super) stalled: Vec<Vec<u32>>,
+    /// Publications of this turn that have not been handed out.
+    pub(super) publications: Vec<(crate::pubsub::TopicId, bytes::Bytes)>,
+    /// When to end, once shutting down.
+    pub(super) deadline: Option<Instant>,
+}
+
+/// A poller and the link that other threads reach the loop by.
+pub(crate) struct Unstarted {
+    poll: Poll,
+    inbox: Inbox<Command>,
+    pub(crate) link: Arc<LoopLink>,
+}
+
+impl Unstarted {
+    pub(crate) fn new(index: u16, max_connections: usize) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let (link, inbox) = LoopLink::new(index, waker, max_connections);
+        Ok(Self { poll, inbox, link: Arc::new(link) })
+    }
+}
+
+impl<S: Service> EventLoop<S> {
+    /// Sets the loop up; the listeners are the ones that this loop accepts on.
+    pub(crate) fn new(
+        unstarted: Unstarted,
+        loops: Loops,
+        config: LoopConfig,
+        service: S,
+        lane_count: usize,
+        mut listeners: Vec<Listener>,
+    ) -> io::Result<Self> {
+        let Unstarted { poll, inbox, link } = unstarted;
+        for (i, listener) in listeners.iter_mut().enumerate() {
+            listener.register(poll.registry(), Token(FIRST_LISTENER - i))?;
+        }
+        Ok(Self {
+            poll,
+            inbox,
+            loops,
+            connections: Slab::new(),
+            service,
+            read_buffer: vec![0; config.read_buffer_len],
+            core: Core::new(link, config),
+            acceptor: Acceptor::new(listeners),
+            stalled: vec![Vec::new(); lane_count],
+            publications: Vec::new(),
+            deadline: None,
+        })
+    }
+
+    /// Runs until shut down.
+    pub(crate) fn run(mut self) {
+        stand_at_loop(self.core.aside.clone());
+        let mut events = Events::with_capacity(EVENTS_CAPACITY);
+        let mut due = Vec::new();
+        while !self.is_finished() {
+            self.wait(&mut events);
+            self.turn(&events, &mut due);
+        }
+        self.end();
+    }
+
+    /// One turn: sockets first, then those left over from the last turn, then what other threads
+    /// want, then what that has to write, then deadlines.
+    fn turn(&mut self, events: &Events, due: &mut Vec<Entry>) {
+        let now = Instant::now();
+        self.core.now = self.core.clock.tick(now);
+        let leftover = std::mem::take(&mut self.core.ready);
+        for event in events {
+            self.dispatch(event, now);
+        }
+        for &key in &leftover {
+            self.come_back(key);
+        }
+        self.recycle_ready(leftover);
+        self.accept_leftover(now);
+        self.take_commands();
+        self.hand_out_publications();
+        self.flush_dirty();
+        self.expire(due);
+        self.core.counters.turns += 1;
+        self.core.link.counters.publish(&self.core.counters);
+    }
+
+    fn dispatch(&mut self, event: &Event, now: Instant) {
+        let Token(token) = event.token();
+        if event.token() == WAKER {
+            return;
+        }
+        if token > FIRST_LISTENER - self.acceptor.listener_count() {
+            return self.accept(FIRST_LISTENER - token, now);
+        }
+        let Ok(key) = u32::try_from(token) else { return };
+        if event.is_writable() {
+            self.on_writable(key);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.on_readable(key, event.is_read_closed() || event.is_error());
+        }
+    }
+
+    /// A connection that stopped early in the last turn.
+    fn come_back(&mut self, key: u32) {
+        if let Some(connection) = self.connections.get_mut(key as usize) {
+            if std::mem::take(&mut connection.io.flags.listed) {
+                self.on_readable(key, false);
+            }
+        }
+    }
+
+    /// Keeps the emptied list's memory, with what has been listed meanwhile.
+    fn recycle_ready(&mut self, mut emptied: Vec<u32>) {
+        emptied.clear();
+        emptied.append(&mut self.core.ready);
+        self.core.ready = emptied;
+    }
+
+    fn take_commands(&mut self) {
+        let mut count = 0;
+        loop {
+            // What callbacks put aside comes first: it is older than what arrives meanwhile.
+            while let Some(command) = self.core.aside.take() {
+                self.carry_out(command);
+            }
+            if count == MAX_COMMANDS_PER_TURN {
+                return;
+            }
+            let Some(command) = self.inbox.take() else { return };
+            count += 1;
+            self.carry_out(command);
+        }
+    }
+
+    /// Sleeps until there is something to do.
+    fn wait(&mut self, events: &mut Events) {
+        // A callback of the turn's last steps may have put commands aside.
+        let done = self.core.ready.is_empty() && self.core.aside.is_empty();
+        let timeout = if done && self.inbox.prepare_to_sleep() {
+            self.timeout()
+        } else {
+            Some(Duration::ZERO)
+        };
+        if let Err(error) = self.poll.poll(events, timeout) {
+            // Interrupted by a signal; the kernel has no other complaint about a valid poller.
+            if error.kind() != io::ErrorKind::Interrupted {
+                log::error!("event loop {}: poll failed: {error}", self.core.link.index);
+            }
+            events.clear();
+        }
+        self.inbox.wake_up();
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let timers = self.core.wheel.timeout(&self.core.clock, now);
+        let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let accept = self.acceptor.timeout(now);
+        [timers, deadline, accept].into_iter().flatten().min()
+    }
+
+    /// Takes a connection in: it has been counted already.
+    pub(super) fn adopt(&mut self, mut stream: Stream, peer: Option<std::net::SocketAddr>) {
+        let key = self.connections.vacant_key();
+        let registered = u32::try_from(key).map_err(io::Error::other).and_then(|key| {
+            stream.register(self.poll.registry(), Token(key as usize))?;
+            Ok(key)
+        });
+        let index = match registered {
+            Ok(index) if self.deadline.is_none() && key < self.core.config.max_connections => index,
+            refused => {
+                if let Err(error) = refused {
+                    log::warn!("a connection cannot be watched and is dropped: {error}");
+                }
+                self.core.link.connection_count.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
+        };
+        let generation = self.core.link.directory.enter(index);
+        let id = ConnectionId { index, generation, loop_index: self.core.link.index };
+        let io = Io::new(stream, peer, id, self.core.now);
+        self.connections.insert(Connection::new(io));
+        self.schedule(index);
+    }
+
+    /// The connection that `id` names, unless it is gone.
+    pub(super) fn find(&mut self, id: ConnectionId) -> Option<u32> {
+        let connection = self.connections.get(id.index as usize)?;
+        (connection.io.id == id).then_some(id.index)
+    }
+
+    /// Lets a connection go; its handler hears of it if it was open or may become so.
+    pub(super) fn remove(&mut self, key: u32, reason: &str) {
+        let Some(mut connection) = self.connections.try_remove(key as usize) else { return };
+        let id = connection.io.id;
+        self.core.link.directory.leave(key);
+        self.core.link.connection_count.fetch_sub(1, Ordering::Relaxed);
+        connection.io.release(&mut self.core);
+        match connection.phase {
+            Phase::Open(mut open) => {
+                open.session.unsubscribe_all(&mut self.core, key);
+                open.session.endpoint.end_input(&mut self.core.workspace);
+                self.core.counters.closed += 1;
+                let closed =
+                    open.session.closed.map_or_else(|| Closed::abnormal(reason), |closed| *closed);
+                self.service.close(id, open.state, closed);
+                self.service.hand_over();
+            }
+            Phase::Deciding(deciding) => {
+                self.service.close(id, deciding.state, Closed::abnormal(reason));
+                self.service.hand_over();
+            }
+            Phase::Request(_) | Phase::Lingering => {}
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| self.connections.is_empty() || Instant::now() >= deadline)
+    }
+
+    fn end(mut self) {
+        let keys: Vec<u32> = self.connections.iter().map(|(key, _)| key as u32).collect();
+        for key in keys {
+            self.remove(key, "the server has shut down");
+        }
+        self.core.link.counters.publish(&self.core.counters);
+        // From here on nobody waits for this loop, so it may wait for handler threads.
+        drop(self.inbox);
+        self.service.finish();
+    }
+}

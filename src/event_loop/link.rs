@@ -1,0 +1,61 @@
+//! What all threads share of one loop.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use crossbeam_channel::{Receiver, Sender};
+use mio::Waker;
+
+use super::command::Command;
+use super::counters::PublishedCounters;
+use super::directory::Directory;
+use super::outbox::Replies;
+use crate::mailbox::{Inbox, Mailbox, mailbox};
+
+/// All loops of a server.
+pub(crate) type Loops = Arc<[Arc<LoopLink>]>;
+
+/// Commands that may wait for a loop.
+const MAILBOX_CAPACITY: usize = 16 * 1024;
+
+/// Emptied reply buffers kept for handler threads.
+const SPARE_REPLIES_COUNT: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct LoopLink {
+    pub(crate) index: u16,
+    pub(crate) mailbox: Mailbox<Command>,
+    pub(crate) directory: Directory,
+    /// Connections, those on their way from the accepting loop included.
+    pub(crate) connection_count: AtomicUsize,
+    pub(crate) counters: PublishedCounters,
+    spare_replies: (Sender<Replies>, Receiver<Replies>),
+}
+
+impl LoopLink {
+    pub(crate) fn new(index: u16, waker: Waker, max_connections: usize) -> (Self, Inbox<Command>) {
+        let (mailbox, inbox) = mailbox(MAILBOX_CAPACITY, waker);
+        let link = Self {
+            index,
+            mailbox,
+            directory: Directory::new(max_connections),
+            connection_count: AtomicUsize::new(0),
+            counters: PublishedCounters::default(),
+            spare_replies: crossbeam_channel::bounded(SPARE_REPLIES_COUNT),
+        };
+        (link, inbox)
+    }
+
+    /// An empty buffer for replies, used before if possible.
+    pub(crate) fn take_replies(&self) -> Replies {
+        self.spare_replies.1.try_recv().unwrap_or_default()
+    }
+
+    /// Gives a buffer back that the loop has emptied.
+    pub(crate) fn give_replies(&self, mut replies: Replies) {
+        if replies.clear() {
+            // Full: enough of them wait already.
+            let _ = self.spare_replies.0.try_send(replies);
+        }
+    }
+}

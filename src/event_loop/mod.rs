@@ -1,0 +1,45 @@
+//! The event-loop thread: it accepts, reads, decodes, calls, writes, and never blocks.
+//!
+//! A loop owns its connections alone. What it does to them when the application must decide, it
+//! asks of a [`Service`]; what other threads want of it comes through its mailbox as
+//! [`Command`](command::Command)s.
+
+mod accept;
+mod close;
+mod command;
+mod commands;
+mod config;
+mod connection;
+mod core;
+mod counters;
+mod deadlines;
+mod directory;
+mod event_loop;
+mod fan_out;
+mod id;
+mod link;
+mod outbox;
+mod outcome;
+mod outgoing;
+mod outlet;
+mod post;
+mod read;
+mod service;
+mod timer_wheel;
+mod upgrade;
+
+pub use close::Closed;
+pub use counters::Counters;
+pub use id::ConnectionId;
+pub use outcome::Outcome;
+pub use outgoing::Outgoing;
+
+pub(crate) use command::{Command, Decision};
+pub(crate) use config::LoopConfig;
+pub(crate) use directory::{MAX_SEND_LEN, fits};
+pub(crate) use event_loop::EventLoop;
+pub(crate) use link::{LoopLink, Loops};
+pub(crate) use outbox::Outbox;
+pub(crate) use outlet::Outlet;
+pub(crate) use post::{Patience, post, publish, stand_at_handler};
+pub(crate) use service::{Answer, Service};

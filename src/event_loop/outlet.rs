@@ -1,0 +1,194 @@
+//! What a callback on the loop's thread can do to the connection at hand.
+
+use std::sync::Arc;
+
+use super::command::Command;
+use super::connection::{Io, Session};
+use super::core::Core;
+use super::outgoing::Payload;
+use super::{Closed, ConnectionId, Outcome, Outgoing, fits};
+use crate::frame::{CloseCode, OpCode, encode_frame, server_frame_head};
+use crate::pubsub::TopicCore;
+
+/// Payloads from this length on are written from where they lie; shorter ones are copied into the
+/// cork, to leave together with their neighbours.
+const SPLIT_FROM_LEN: usize = 32 * 1024;
+
+/// Once the cork holds this much it is written before the turn ends.
+const MAX_CORK_LEN: usize = 64 * 1024;
+
+pub(crate) struct Outlet<'a> {
+    pub(super) io: &'a mut Io,
+    pub(super) session: &'a mut Session,
+    pub(super) core: &'a mut Core,
+}
+
+impl Outlet<'_> {
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.io.id
+    }
+
+    /// Bytes accepted and not yet taken by the socket.
+    pub(crate) fn buffered_amount(&self) -> usize {
+        self.io.queued_len() + self.core.cork.len()
+    }
+
+    /// Sends a message. Small ones are corked until the connection's turn ends.
+    #[inline]
+    pub(crate) fn send(&mut self, message: &Outgoing<'_>) -> Outcome {
+        if self.session.endpoint.is_close_sent() {
+            return Outcome::Gone;
+        }
+        let queued = self.io.queued_len();
+        let payload = message.as_bytes();
+        if !fits(queued, payload.len(), self.core.config.max_backpressure) {
+            self.core.counters.sends_dropped += 1;
+            self.io.flags.drain_owed = true;
+            return Outcome::Dropped;
+        }
+        self.core.counters.messages_sent += 1;
+        if !self.core.aside.is_empty() {
+            return self.send_aside(message, queued);
+        }
+        if payload.len() < SPLIT_FROM_LEN {
+            encode_frame(&mut self.core.cork, true, message.opcode, None, payload);
+            if self.core.cork.len() >= MAX_CORK_LEN {
+                self.io.uncork(self.core);
+            }
+        } else {
+            self.send_large(message);
+        }
+        if queued == 0 {
+            return Outcome::Sent;
+        }
+        self.io.flags.drain_owed = true;
+        Outcome::Queued
+    }
+
+    /// This callback has asked for something through a handle: what it sends now must not overtake.
+    #[cold]
+    fn send_aside(&mut self, message: &Outgoing<'_>, queued: usize) -> Outcome {
+        let (id, frame) = (self.io.id, message.encode_shared());
+        self.core.link.directory.charge(id.index, frame.len());
+        self.core.aside.push(Command::Send { id, frame });
+        if queued == 0 { Outcome::Sent } else { Outcome::Queued }
+    }
+
+    fn send_large(&mut self, message: &Outgoing<'_>) {
+        let payload = message.as_bytes();
+        let (head, head_len) = server_frame_head(message.opcode, payload.len());
+        let shared = match &message.payload {
+            Payload::Shared(bytes) => Some(bytes),
+            Payload::Borrowed(_) => None,
+        };
+        self.io.send_split(self.core, &head[..head_len], payload, shared);
+    }
+
+    /// Sends a ping of at most 125 bytes, ahead of what waits.
+    pub(crate) fn ping(&mut self, payload: &[u8]) -> Outcome {
+        self.send_control(OpCode::Ping, payload)
+    }
+
+    pub(super) fn pong(&mut self, payload: &[u8]) -> Outcome {
+        self.send_control(OpCode::Pong, payload)
+    }
+
+    fn send_control(&mut self, opcode: OpCode, payload: &[u8]) -> Outcome {
+        if self.session.endpoint.is_close_sent() {
+            return Outcome::Gone;
+        }
+        if self.io.queued_len() == 0 {
+            encode_frame(&mut self.core.cork, true, opcode, None, payload);
+            return Outcome::Sent;
+        }
+        let mut frame = Vec::with_capacity(2 + payload.len());
+        encode_frame(&mut frame, true, opcode, None, payload);
+        self.io.send_urgent(self.core, &frame);
+        Outcome::Queued
+    }
+
+    /// Starts the closing handshake, or ends it if the peer started it. Behind what is queued:
+    /// nothing may follow a close frame.
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
+        if !self.core.aside.is_empty() && !self.session.endpoint.is_input_ended() {
+            let command = Command::Close { id: self.io.id, code, reason: reason.into() };
+            return self.core.aside.push(command);
+        }
+        self.close_now(code, reason);
+    }
+
+    pub(super) fn close_now(&mut self, code: CloseCode, reason: &str) {
+        self.session.endpoint.close(&mut self.core.cork, code, reason, None);
+    }
+
+    /// Fails the connection (RFC 6455 §7.1.7): sends a close frame and takes nothing more in.
+    pub(crate) fn fail(&mut self, code: CloseCode, reason: &str) {
+        if self.session.closed.is_none() {
+            let closed = Closed { code, reason: reason.to_owned(), was_clean: false };
+            self.session.closed = Some(Box::new(closed));
+        }
+        self.close_now(code, reason);
+        self.session.endpoint.end_input(&mut self.core.workspace);
+    }
+
+    /// Ends the connection at once, without a closing handshake.
+    pub(crate) fn terminate(&mut self) {
+        self.io.flags.broken = true;
+    }
+
+    /// Subscribes to a topic; says whether that is new.
+    pub(crate) fn subscribe(&mut self, topic: &Arc<TopicCore>) -> bool {
+        topic.add_interest(usize::from(self.core.link.index));
+        if self.core.aside.is_empty() {
+            return self.subscribe_now(topic);
+        }
+        self.core.aside.push(Command::Subscribe { id: self.io.id, topic: topic.clone() });
+        !self.session.topics.contains(&topic.id())
+    }
+
+    /// Subscribes; the interest has been counted.
+    pub(super) fn subscribe_now(&mut self, topic: &Arc<TopicCore>) -> bool {
+        let new = !self.session.topics.contains(&topic.id()) && !self.session.endpoint.is_close_sent();
+        if new {
+            self.session.topics.push(topic.id());
+            self.core.subscribers.insert(topic, self.io.id.index);
+        } else {
+            topic.remove_interest(usize::from(self.core.link.index));
+        }
+        new
+    }
+
+    /// Unsubscribes; says whether there was a subscription.
+    pub(crate) fn unsubscribe(&mut self, topic: &TopicCore) -> bool {
+        if self.core.aside.is_empty() {
+            return self.unsubscribe_now(topic);
+        }
+        self.core.aside.push(Command::Unsubscribe { id: self.io.id, topic: topic.id() });
+        self.session.topics.contains(&topic.id())
+    }
+
+    fn unsubscribe_now(&mut self, topic: &TopicCore) -> bool {
+        self.session.unsubscribe(self.core, topic.id(), self.io.id.index)
+    }
+}
+
+impl Session {
+    pub(super) fn unsubscribe(
+        &mut self,
+        core: &mut Core,
+        topic: crate::pubsub::TopicId,
+        key: u32,
+    ) -> bool {
+        let Some(at) = self.topics.iter().position(|&subscribed| subscribed == topic) else {
+            return false;
+        };
+        self.topics.swap_remove(at);
+        core.subscribers.remove(topic, key)
+    }
+
+    pub(super) fn unsubscribe_all(&mut self, core: &mut Core, key: u32) {
+        for topic in std::mem::take(&mut self.topics) {
+            core.subscribers.remove(topic, key);
+        }
+    }
+}

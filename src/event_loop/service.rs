@@ -1,0 +1,60 @@
+//! What a loop asks of the application.
+
+use super::{Closed, ConnectionId, Decision, Outlet};
+use crate::handshake::Request;
+use crate::protocol::{AssembledMessage, Message};
+
+/// The application as one loop sees it: handlers called on the spot, or lanes to handler threads.
+///
+/// No call may block, and none may panic: whoever runs user code catches.
+pub(crate) trait Service {
+    /// What is kept with each connection from its request on.
+    type State;
+
+    /// A request is whole. `upgrade` says that it is a valid opening handshake.
+    fn request(&mut self, id: ConnectionId, request: Request, upgrade: bool) -> Answer<Self::State>;
+
+    /// A connection is open.
+    fn open(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State);
+
+    /// A message has arrived.
+    fn message(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State, message: Message<'_>);
+
+    /// A message has arrived in a buffer of its own. Gives it back if it is not needed any more.
+    fn assembled(
+        &mut self,
+        outlet: &mut Outlet<'_>,
+        state: &mut Self::State,
+        message: AssembledMessage,
+    ) -> Option<AssembledMessage>;
+
+    /// What waited for the connection has been written.
+    fn drain(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State);
+
+    /// The connection is gone. Comes once for each state, also for one whose request is undecided.
+    fn close(&mut self, id: ConnectionId, state: Self::State, closed: Closed);
+
+    /// A connection's bytes are done for now: what was gathered can be handed over.
+    fn hand_over(&mut self) {}
+
+    /// The lane that must drain before more of this connection is read.
+    fn stalled_lane(&self, _state: &Self::State) -> Option<usize> {
+        None
+    }
+
+    /// A lane has room again; says whether its connections can be read.
+    fn resume(&mut self, _lane: usize) -> bool {
+        true
+    }
+
+    /// The loop has ended and takes no commands any more; waiting is allowed here.
+    fn finish(&mut self) {}
+}
+
+/// What becomes of a request.
+pub(crate) enum Answer<S> {
+    /// It is answered now; the state matters only for an upgrade.
+    Now(Decision, S),
+    /// A [`Command::Decide`](super::Command::Decide) will say.
+    Later(S),
+}

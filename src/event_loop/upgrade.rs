@@ -1,0 +1,153 @@
+//! From request heads to open connections, or to HTTP responses.
+
+use http::{HeaderMap, Method, StatusCode};
+
+use super::EventLoop;
+use super::command::Decision;
+use super::connection::{Connection, Deciding, Open, Phase, ResponseRules, Session};
+use super::outlet::Outlet;
+use super::service::{Answer, Service};
+use crate::handshake::{
+    AcceptKey, HandshakeError, Request, Response, encode_switching_protocols, validate_upgrade,
+};
+
+impl<S: Service> EventLoop<S> {
+    /// Looks for a request head in `input`; returns how many bytes it took.
+    pub(super) fn consume_head(&mut self, key: u32, input: &[u8]) -> usize {
+        let Some(Connection { io, phase: Phase::Request(decoder) }) =
+            self.connections.get_mut(key as usize)
+        else {
+            return 0;
+        };
+        let rules = ResponseRules {
+            head_request: false,
+            version: http::Version::HTTP_11,
+            keep_alive: false,
+        };
+        match decoder.decode(input, &self.core.config.head_limits) {
+            Ok(None) => 0,
+            Ok(Some((mut request, used))) => {
+                request.set_peer_addr(io.peer);
+                self.take_request(key, request);
+                used
+            }
+            Err(error) => {
+                self.refuse(key, rules, &error);
+                input.len()
+            }
+        }
+    }
+
+    fn take_request(&mut self, key: u32, request: Request) {
+        let mut rules = ResponseRules {
+            head_request: request.method() == Method::HEAD,
+            version: request.version(),
+            keep_alive: request.keep_alive() && self.deadline.is_none(),
+        };
+        let upgrade = if request.is_upgrade() {
+            match validate_upgrade(&request) {
+                Ok(upgrade) => Some(upgrade.accept()),
+                Err(error) => return self.refuse(key, rules, &error),
+            }
+        } else {
+            None
+        };
+        if request.has_body() {
+            // No request that is served here has one; to skip it would be to trust its length.
+            rules.keep_alive = false;
+            let response = Response::new(StatusCode::PAYLOAD_TOO_LARGE)
+                .body("text/plain; charset=utf-8", "requests with content are not served here\n");
+            return self.respond(key, rules, &response);
+        }
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let id = connection.io.id;
+        match self.service.request(id, request, upgrade.is_some()) {
+            Answer::Now(decision, state) => self.decide(key, decision, upgrade, rules, state),
+            Answer::Later(state) => {
+                let deciding = Deciding { state, upgrade, response: rules };
+                connection.phase = Phase::Deciding(Box::new(deciding));
+            }
+        }
+    }
+
+    /// A handler thread has decided.
+    pub(super) fn decide_later(&mut self, key: u32, decision: Decision) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let phase = std::mem::replace(&mut connection.phase, Phase::Lingering);
+        let Phase::Deciding(deciding) = phase else {
+            connection.phase = phase;
+            return;
+        };
+        let Deciding { state, upgrade, response } = *deciding;
+        self.decide(key, decision, upgrade, response, state);
+        // Nothing was read meanwhile, and bytes may be carried over.
+        self.finish_turn(key);
+        self.list(key);
+    }
+
+    fn decide(
+        &mut self,
+        key: u32,
+        decision: Decision,
+        upgrade: Option<AcceptKey>,
+        rules: ResponseRules,
+        state: S::State,
+    ) {
+        match (decision, upgrade) {
+            (Decision::Upgrade { subprotocol, headers }, Some(accept)) => {
+                self.open(key, &accept, subprotocol.as_deref(), &headers, state);
+            }
+            (Decision::Respond(response), upgrade) => {
+                let keep_alive = rules.keep_alive && upgrade.is_none();
+                self.respond(key, ResponseRules { keep_alive, ..rules }, &response);
+            }
+            // Only a valid upgrade request is ever answered with an upgrade.
+            (Decision::Upgrade { .. }, None) => self.remove(key, "not an upgrade request"),
+        }
+    }
+
+    fn open(
+        &mut self,
+        key: u32,
+        accept: &AcceptKey,
+        subprotocol: Option<&str>,
+        headers: &HeaderMap,
+        state: S::State,
+    ) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let mut head = Vec::with_capacity(256);
+        encode_switching_protocols(accept, subprotocol, None, headers, &mut head);
+        let core = &mut self.core;
+        connection.io.send_opaque(core, head);
+        connection.io.since = core.now;
+        core.counters.upgraded += 1;
+        connection.phase = Phase::Open(Open { state, session: Session::default() });
+        let Connection { io, phase: Phase::Open(open) } = connection else { return };
+        let Open { state, session } = open;
+        self.service.open(&mut Outlet { io, session, core }, state);
+        io.uncork(core);
+        if self.deadline.is_some() {
+            self.close_for_shutdown(key);
+        }
+        self.schedule(key);
+    }
+
+    fn refuse(&mut self, key: u32, rules: ResponseRules, error: &HandshakeError) {
+        log::debug!("a request is refused: {error}");
+        self.core.counters.protocol_errors += 1;
+        let rules = ResponseRules { keep_alive: false, ..rules };
+        self.respond(key, rules, &error.to_response());
+    }
+
+    fn respond(&mut self, key: u32, rules: ResponseRules, response: &Response) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let mut bytes = Vec::with_capacity(256 + response.content().len());
+        response.encode(rules.head_request, rules.version, rules.keep_alive, &mut bytes);
+        self.core.counters.http_responses += 1;
+        connection.io.send_opaque(&mut self.core, bytes);
+        connection.io.since = self.core.now;
+        connection.phase =
+            if rules.keep_alive { Phase::Request(Box::default()) } else { Phase::Lingering };
+        self.schedule(key);
+    }
+}

@@ -1,0 +1,170 @@
+//! Listening sockets.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Socket, Type};
+
+use super::{BindTarget, LocalAddr, SocketOptions, Stream};
+
+/// A non-blocking listening socket.
+#[derive(Debug)]
+pub enum Listener {
+    /// TCP.
+    Tcp(mio::net::TcpListener),
+    /// Unix-domain; with the path of the file to remove in the end, if it is ours.
+    Unix(mio::net::UnixListener, Option<PathBuf>),
+}
+
+impl Listener {
+    /// Listens at `target`; a name may resolve to several addresses.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, such as an address in use.
+    pub fn bind(target: BindTarget, options: &SocketOptions) -> io::Result<Vec<Self>> {
+        match target {
+            BindTarget::Tcp(address) => bind_all(&address, options),
+            BindTarget::Unix(path) => Ok(vec![bind_unix(path, options)?]),
+            BindTarget::TcpListener(listener) => Ok(vec![adopt_tcp(listener, options)?]),
+            BindTarget::UnixListener(listener) => {
+                listener.set_nonblocking(true)?;
+                Ok(vec![Self::Unix(mio::net::UnixListener::from_std(listener), None)])
+            }
+        }
+    }
+
+    /// The next connection and, for TCP, the address of its peer.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is none; see [`is_exhausted`](Self::is_exhausted) for others.
+    pub fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                // Linux hands the listener's option on; a failure elsewhere costs latency only.
+                #[cfg(not(target_os = "linux"))]
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Tcp(stream), Some(peer)))
+            }
+            Self::Unix(listener, _) => Ok((Stream::Unix(listener.accept()?.0), None)),
+        }
+    }
+
+    /// Whether an `accept` failed for want of descriptors or memory: the connection stays in the
+    /// backlog, and trying again at once would spin.
+    #[must_use]
+    pub fn is_exhausted(error: &io::Error) -> bool {
+        const ENOMEM: i32 = 12;
+        const ENFILE: i32 = 23;
+        const EMFILE: i32 = 24;
+        const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };
+        matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn local_addr(&self) -> io::Result<LocalAddr> {
+        match self {
+            Self::Tcp(listener) => Ok(LocalAddr::Tcp(listener.local_addr()?)),
+            Self::Unix(listener, _) => {
+                let address = listener.local_addr()?;
+                Ok(LocalAddr::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()))
+            }
+        }
+    }
+
+    /// Asks `registry` for readiness under `token`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.register(registry, token, Interest::READABLE),
+            Self::Unix(listener, _) => listener.register(registry, token, Interest::READABLE),
+        }
+    }
+}
+
+/// The descriptor, to hand it to another process.
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, Some(path)) = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn bind_all(address: &str, options: &SocketOptions) -> io::Result<Vec<Listener>> {
+    let resolved: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+    if resolved.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name resolves to no address"));
+    }
+    resolved.into_iter().map(|address| bind_tcp(address, options)).collect()
+}
+
+fn bind_tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // `[::]` and `0.0.0.0` are two addresses: each can be bound beside the other.
+        socket.set_only_v6(true)?;
+    }
+    options.apply(&socket)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog(options))?;
+    adopt_tcp(socket.into(), options)
+}
+
+fn adopt_tcp(listener: std::net::TcpListener, options: &SocketOptions) -> io::Result<Listener> {
+    listener.set_nonblocking(true)?;
+    let socket = Socket::from(listener);
+    options.apply(&socket)?;
+    Ok(Listener::Tcp(mio::net::TcpListener::from_std(socket.into())))
+}
+
+fn bind_unix(path: PathBuf, options: &SocketOptions) -> io::Result<Listener> {
+    let address = socket2::SockAddr::unix(&path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    if let Err(error) = socket.bind(&address) {
+        if error.kind() != io::ErrorKind::AddrInUse || !is_stale(&path) {
+            return Err(error);
+        }
+        std::fs::remove_file(&path)?;
+        socket.bind(&address)?;
+    }
+    socket.listen(backlog(options))?;
+    socket.set_nonblocking(true)?;
+    let listener = mio::net::UnixListener::from_std(socket.into());
+    Ok(Listener::Unix(listener, Some(path)))
+}
+
+/// A socket file that nobody listens on any more refuses connections.
+fn is_stale(path: &Path) -> bool {
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => false,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+    }
+}
+
+fn backlog(options: &SocketOptions) -> i32 {
+    i32::try_from(options.backlog).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,80 @@
+//! Where to listen, and where a listener ended up.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Where a server shall listen.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BindTarget {
+    /// A TCP address: `127.0.0.1:9001`, `[::1]:0` (port 0 takes a free one), `localhost:9001`
+    /// (every address that the name resolves to).
+    Tcp(String),
+    /// A Unix-domain socket by its path. A stale socket file that nobody listens on is replaced;
+    /// the file is removed when the server ends.
+    Unix(PathBuf),
+    /// A TCP socket that listens already: inherited from a supervisor or a predecessor.
+    TcpListener(std::net::TcpListener),
+    /// A Unix-domain socket that listens already. Its file stays when the server ends.
+    UnixListener(std::os::unix::net::UnixListener),
+}
+
+/// `unix:PATH` is a Unix-domain socket, everything else a TCP address.
+impl From<&str> for BindTarget {
+    fn from(target: &str) -> Self {
+        match target.strip_prefix("unix:") {
+            Some(path) => Self::Unix(path.into()),
+            None => Self::Tcp(target.to_owned()),
+        }
+    }
+}
+
+impl From<String> for BindTarget {
+    fn from(target: String) -> Self {
+        target.as_str().into()
+    }
+}
+
+impl From<&String> for BindTarget {
+    fn from(target: &String) -> Self {
+        target.as_str().into()
+    }
+}
+
+impl From<SocketAddr> for BindTarget {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address.to_string())
+    }
+}
+
+impl From<std::net::TcpListener> for BindTarget {
+    fn from(listener: std::net::TcpListener) -> Self {
+        Self::TcpListener(listener)
+    }
+}
+
+impl From<std::os::unix::net::UnixListener> for BindTarget {
+    fn from(listener: std::os::unix::net::UnixListener) -> Self {
+        Self::UnixListener(listener)
+    }
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalAddr {
+    /// A TCP address with its real port.
+    Tcp(SocketAddr),
+    /// The path of a Unix-domain socket.
+    Unix(PathBuf),
+}
+
+/// In the form that [`BindTarget`] reads.
+impl fmt::Display for LocalAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
