@@ -1,0 +1,305 @@
+#!/usr/bin/env bash
+# Installs what the tests need beyond Rust and runs every one of them:
+#
+#   rust         unit, integration and documentation tests
+#   conformance  the Autobahn suite against both roles of the engine
+#   strangers    the examples through clients that share no code with the engine (Python, Node)
+#   browser      the market feed's page in a real browser
+#
+#   tests/all.sh                     everything
+#   tests/all.sh --quick             without Autobahn's slow group 9
+#   tests/all.sh --only conformance  one suite; may be given more than once
+#
+# Python environments go to tests/.env, Node packages beside their package.json. Missing system
+# packages (Chromium, Node, Python's venv) are installed by apt-get where that is allowed, or named.
+# The exit status is 0 only when nothing failed. What had to be skipped is said loudly.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly ALL_SUITES=(rust conformance strangers browser)
+readonly SKIPPED_STATUS=77
+ENVIRONMENTS=$PWD/tests/.env
+
+main() {
+    parse_arguments "$@"
+    require_cargo
+    local target_dir
+    target_dir=$(cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')
+    LOGS=$target_dir/test-logs
+    export TICKWIRE_EXAMPLES=$target_dir/release/examples
+    export SCREENSHOTS=${SCREENSHOTS:-$target_dir/screenshots}
+    mkdir -p "$LOGS" "$ENVIRONMENTS"
+
+    if selected rust; then run_suite rust rust_suite; fi
+    if selected conformance || selected strangers || selected browser; then
+        run_suite examples examples_build
+    fi
+    if selected conformance; then run_with_examples conformance conformance_suite; fi
+    if selected strangers; then
+        run_with_examples strangers-python strangers_python_suite
+        run_with_examples strangers-node strangers_node_suite
+    fi
+    if selected browser; then run_with_examples browser browser_suite; fi
+    summarize
+}
+
+# ---- the suites; each runs in a subshell, its output goes to the terminal and to a log ----
+
+rust_suite() {
+    cargo test --all-features --no-fail-fast
+}
+
+examples_build() {
+    cargo build --release --examples --all-features
+}
+
+conformance_suite() {
+    local groups=1-7,9,10
+    if $QUICK; then groups=1-7,10; fi
+    ensure_command python3 python3
+    # A judge that lets a bad report pass would make the whole suite worthless.
+    (cd tests/autobahn && python3 -B -m unittest --quiet test_judge)
+    python3 -B tests/autobahn/run.py --groups "$groups" --env "$ENVIRONMENTS/autobahn" \
+        --reports "$LOGS/autobahn"
+}
+
+strangers_python_suite() {
+    ensure_python_environment "$ENVIRONMENTS/strangers" tests/strangers/requirements.txt
+    cd tests/strangers
+    PYTHONDONTWRITEBYTECODE=1 "$ENVIRONMENTS/strangers/bin/python" -m pytest
+}
+
+strangers_node_suite() {
+    ensure_node
+    cd tests/strangers
+    npm ci --no-audit --no-fund
+    # One file at a time: on a small machine two would only compete.
+    node --test --test-reporter=spec --test-concurrency=1
+}
+
+browser_suite() {
+    if [[ ! -f tests/browser/package.json ]]; then
+        echo "tests/browser is not there"
+        return 1
+    fi
+    ensure_node
+    ensure_chromium || return "$SKIPPED_STATUS"
+    export CHROMIUM MARKET_FEED_BIN=$TICKWIRE_EXAMPLES/market_feed
+    mkdir -p "$SCREENSHOTS"
+    cd tests/browser
+    npm ci --no-audit --no-fund
+    node --test --test-reporter=spec --test-concurrency=1
+}
+
+# ---- running and counting ----
+
+QUICK=false
+SELECTED=()
+LOGS=
+# One row per suite: name, outcome, passed, failed, skipped, seconds.
+ROWS=()
+EXAMPLES_OUTCOME=
+
+run_suite() {
+    local name=$1 body=$2 log=$LOGS/$1.log started=$SECONDS status
+    heading "$name"
+    set +e
+    (
+        set -euo pipefail
+        "$body"
+    ) 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    set -e
+    count_results "$name" "$status" "$log" $((SECONDS - started))
+}
+
+# Servers that were not built cannot be tested; an old binary must not be tested in their place.
+run_with_examples() {
+    if [[ $EXAMPLES_OUTCOME == ok ]]; then
+        run_suite "$@"
+    else
+        heading "$1"
+        echo "SKIPPED: the examples did not build"
+        ROWS+=("$1 skipped 0 0 1 0")
+    fi
+}
+
+count_results() {
+    local name=$1 status=$2 log=$3 seconds=$4 outcome=ok passed failed skipped
+    read -r passed failed skipped < <(count_in_log "$log")
+    if [[ $status == "$SKIPPED_STATUS" ]]; then
+        outcome=skipped
+        if [[ $skipped == 0 ]]; then skipped=1; fi
+        echo "SKIPPED: $name was not run, see above"
+    elif [[ $status != 0 || $failed != 0 ]]; then
+        outcome=FAILED
+        # What broke before its tests could count themselves has failed all the same.
+        if [[ $failed == 0 ]]; then failed=1; fi
+    elif [[ $name != examples && $passed == 0 ]]; then
+        echo "FAILED: $name ended well but ran no test"
+        outcome=FAILED
+        failed=1
+    fi
+    if [[ $name == examples ]]; then EXAMPLES_OUTCOME=$outcome; fi
+    ROWS+=("$name $outcome $passed $failed $skipped $seconds")
+}
+
+# Sums up what cargo, pytest, node and tests/autobahn/run.py say of themselves.
+count_in_log() {
+    sed -E 's/\x1b\[[0-9;]*m//g' "$1" | awk '
+        function number_before(word,    at, rest) {
+            at = match($0, "[0-9]+ " word)
+            return at ? substr($0, RSTART, RLENGTH) + 0 : 0
+        }
+        /^test result: / {
+            passed += number_before("passed"); failed += number_before("failed")
+            skipped += number_before("ignored")
+        }
+        /^(=+ )?[0-9]+ (passed|failed|skipped|error).* in [0-9.]+s/ || /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ {
+            passed += number_before("passed"); failed += number_before("failed") + number_before("error")
+            skipped += number_before("skipped")
+        }
+        /^[^ ]+ (pass|fail|cancelled|skipped|todo) [0-9]+$/ {
+            if ($2 == "pass") passed += $3
+            else if ($2 == "fail" || $2 == "cancelled") failed += $3
+            else skipped += $3
+        }
+        END { print passed + 0, failed + 0, skipped + 0 }'
+}
+
+summarize() {
+    local row name outcome passed failed skipped seconds
+    local all_passed=0 all_failed=0 all_skipped=0
+    heading "summary"
+    printf '%-18s %-8s %7s %7s %8s %7s\n' suite outcome passed failed skipped time
+    for row in "${ROWS[@]}"; do
+        read -r name outcome passed failed skipped seconds <<<"$row"
+        printf '%-18s %-8s %7d %7d %8d %7s\n' "$name" "$outcome" "$passed" "$failed" "$skipped" "$(clock "$seconds")"
+        all_passed=$((all_passed + passed))
+        all_failed=$((all_failed + failed))
+        all_skipped=$((all_skipped + skipped))
+    done
+    if [[ $all_skipped != 0 ]]; then
+        echo "NOT EVERYTHING WAS TESTED: look for SKIPPED and ignored above; logs are in $LOGS"
+    fi
+    if [[ $all_failed != 0 ]]; then echo "logs are in $LOGS"; fi
+    echo "$all_passed passed, $all_failed failed, $all_skipped skipped"
+    [[ $all_failed == 0 ]]
+}
+
+heading() {
+    printf '\n==== [%s] %s ====\n' "$(clock "$SECONDS")" "$1"
+}
+
+clock() {
+    printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
+}
+
+# ---- what the suites need ----
+
+require_cargo() {
+    if ! command -v cargo >/dev/null; then
+        echo "cargo is missing: install Rust 1.85 or later, from https://rustup.rs or your system's packages" >&2
+        exit 1
+    fi
+}
+
+ensure_python_environment() {
+    local environment=$1 requirements=$2
+    ensure_command python3 python3
+    if cmp -s "$requirements" "$environment/installed.txt"; then return; fi
+    echo "installing $requirements into $environment"
+    rm -rf "$environment"
+    # Debian keeps a part of `venv` in a package of its own.
+    if ! python3 -m venv "$environment"; then
+        install_packages python3-venv
+        rm -rf "$environment"
+        python3 -m venv "$environment"
+    fi
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+    cp "$requirements" "$environment/installed.txt"
+}
+
+ensure_node() {
+    ensure_command node nodejs
+    ensure_command npm npm
+    local major
+    major=$(node --version | sed -E 's/^v([0-9]+).*/\1/')
+    if ((major < 18)); then
+        echo "node $(node --version) is too old: version 18 or later is needed"
+        return 1
+    fi
+}
+
+# Sets CHROMIUM to a browser's path.
+ensure_chromium() {
+    local name
+    if [[ -n ${CHROMIUM:-} ]]; then return; fi
+    command -v chromium chromium-browser google-chrome >/dev/null || install_packages chromium || true
+    for name in chromium chromium-browser google-chrome; do
+        if CHROMIUM=$(command -v "$name"); then return; fi
+    done
+    echo "SKIPPED: no Chromium. Install the package chromium, or set CHROMIUM to a browser's path."
+    return 1
+}
+
+ensure_command() {
+    local command=$1 package=$2
+    command -v "$command" >/dev/null || install_packages "$package"
+}
+
+install_packages() {
+    local as_root=()
+    if ! command -v apt-get >/dev/null; then
+        echo "cannot install $*: there is no apt-get here; install it by your system's means"
+        return 1
+    fi
+    if ((EUID != 0)); then
+        as_root=(sudo -n)
+        if ! sudo -n true 2>/dev/null; then
+            echo "cannot install $*: run \`sudo apt-get install $*\` and then this again"
+            return 1
+        fi
+    fi
+    echo "installing $* by apt-get"
+    # A fresh container has no package lists; an old one has stale ones.
+    apt_install "$@" || { "${as_root[@]}" apt-get update -q && apt_install "$@"; }
+}
+
+apt_install() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >/dev/null
+}
+
+# ---- arguments ----
+
+parse_arguments() {
+    while (($# > 0)); do
+        case $1 in
+            --quick) QUICK=true ;;
+            --only)
+                shift
+                if [[ " ${ALL_SUITES[*]} " != *" ${1:-} "* ]]; then
+                    echo "--only needs one of: ${ALL_SUITES[*]}" >&2
+                    exit 2
+                fi
+                SELECTED+=("$1")
+                ;;
+            -h | --help)
+                sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+                exit 0
+                ;;
+            *)
+                echo "unknown argument $1; see --help" >&2
+                exit 2
+                ;;
+        esac
+        shift
+    done
+    if ((${#SELECTED[@]} == 0)); then SELECTED=("${ALL_SUITES[@]}"); fi
+}
+
+selected() {
+    [[ " ${SELECTED[*]} " == *" $1 "* ]]
+}
+
+main "$@"
