@@ -114,12 +114,13 @@ impl<'a> Line<'a> {
 
     /// Reads the payload in the scale of its symbol.
     pub(crate) fn payload(&self, instrument: &Instrument) -> Result<Payload, LineError> {
-        let price = |text| number("price", text, instrument.price_decimals);
-        let quantity = |text| number("quantity", text, instrument.quantity_decimals);
-        let level =
-            |at, of| Ok::<_, LineError>(Level { price: price(at)?, quantity: quantity(of)? });
-        let levels = |texts: Vec<[&str; 2]>| {
-            texts.into_iter().map(|[at, of]| level(at, of)).collect::<Result<Vec<_>, _>>()
+        let price = |text: &str| number("price", text, instrument.price_decimals);
+        let quantity = |text: &str| number("quantity", text, instrument.quantity_decimals);
+        let level = |at: &str, of: &str| -> Result<Level, LineError> {
+            Ok(Level { price: price(at)?, quantity: quantity(of)? })
+        };
+        let levels = |texts: &[[&str; 2]]| -> Result<Vec<Level>, LineError> {
+            texts.iter().map(|[at, of]| level(at, of)).collect()
         };
         Ok(match Kind::of(self.kind) {
             Kind::Trade => {
@@ -144,8 +145,8 @@ impl<'a> Line<'a> {
                 Payload::Depth {
                     first: data.first,
                     last: data.u,
-                    bids: levels(data.b)?,
-                    asks: levels(data.a)?,
+                    bids: levels(&data.b)?,
+                    asks: levels(&data.a)?,
                 }
             }
             Kind::Other => Payload::Other,

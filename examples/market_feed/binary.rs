@@ -27,20 +27,12 @@
 
 use thiserror::Error;
 
-use crate::message::{BookKind, BookMessage, Level, Side, Ticker, Trade};
+use crate::message::{BookKind, BookMessage, Level, Message, Side, Ticker, Trade};
 
 const TICKER: u8 = 1;
 const TRADE: u8 = 2;
 const SNAPSHOT: u8 = 3;
 const DELTA: u8 = 4;
-
-/// A decoded message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Message {
-    Ticker(Ticker),
-    Trade(Trade),
-    Book(BookMessage),
-}
 
 /// Why bytes are not a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

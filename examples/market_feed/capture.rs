@@ -53,6 +53,11 @@ impl Capture {
         format!("{}:{}", self.path.display(), self.line_number)
     }
 
+    /// The line read last, if it was a good one.
+    pub(crate) fn line(&self) -> &str {
+        std::str::from_utf8(&self.line).unwrap_or_default()
+    }
+
     /// Reads the next line that is not empty.
     pub(crate) fn next_line(&mut self) -> Line<'_> {
         let complete = loop {
@@ -86,7 +91,7 @@ impl Capture {
         if let Err(error) = std::str::from_utf8(&self.line) {
             return Line::Bad(format!("{}: not UTF-8 ({error})", self.position()));
         }
-        Line::Text(std::str::from_utf8(&self.line).unwrap_or_default())
+        Line::Text(self.line())
     }
 }
 

@@ -221,6 +221,14 @@ pub(crate) struct BookMessage {
     pub(crate) checksum: u32,
 }
 
+/// A message of a market, as a client decodes it from either encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Message {
+    Ticker(Ticker),
+    Trade(Trade),
+    Book(BookMessage),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
