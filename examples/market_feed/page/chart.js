@@ -189,6 +189,7 @@ export class Chart {
     context.strokeStyle = theme.grid;
     context.fillStyle = theme.muted;
     context.textAlign = 'left';
+    const lastAt = view.y(it.last); // where the tag of the last price will stand
     const step = niceStep((view.high - view.low) / Math.max(2, plot.height / 56), 10 ** -it.priceDecimals);
     context.beginPath();
     for (let price = Math.ceil(view.low / step) * step; price <= view.high; price += step) {
@@ -196,7 +197,7 @@ export class Chart {
       if (y < 10 || y > plot.height - 6) continue;
       context.moveTo(0, y);
       context.lineTo(plot.width, y);
-      context.fillText(format.price(price, it.priceDecimals), plot.width + 8, y + 0.5);
+      if (Math.abs(y - lastAt) > 13) context.fillText(format.price(price, it.priceDecimals), plot.width + 8, y + 0.5);
     }
     const per = TIME_STEPS.find((seconds) => (seconds / this.interval) * spacing >= 76 && seconds % this.interval === 0) ?? 86400;
     const slots = per / this.interval;
@@ -254,7 +255,11 @@ export class Chart {
     const { context, theme, candles, plot, x, y } = view;
     if (candles.length === 0) return;
     context.beginPath();
-    for (const { slot, c } of candles) context.lineTo(x(slot), y(c));
+    candles.forEach(({ slot, c }, i) => {
+      const before = candles[i - 1];
+      if (before && slot > before.slot + 1) context.lineTo(x(slot - 1), y(before.c)); // nothing moved meanwhile
+      context.lineTo(x(slot), y(c));
+    });
     context.strokeStyle = theme.accent;
     context.lineWidth = 1.6;
     context.lineJoin = 'round';

@@ -2,19 +2,12 @@
 
 import * as format from './format.js';
 
-const FLASH_EVERY = 350; // ms
 const $ = (id) => document.getElementById(id);
 
 export class Quote {
-  #moves = 0;
-  #flashedAt = 0;
-  #flip = false;
-
   show(it) {
     $('quote-symbol').textContent = it.symbol;
     $('quote-name').textContent = it.name;
-    this.#moves = it.moves;
-    delete $('quote-last').dataset.flash;
     this.render(it);
   }
 
@@ -23,13 +16,7 @@ export class Quote {
     const price = (text) => format.price(Number(text), it.priceDecimals);
     format.setText(last, format.price(it.last, it.priceDecimals));
     last.dataset.price = String(it.last);
-    const now = performance.now();
-    if (it.moves !== this.#moves && now - this.#flashedAt > FLASH_EVERY) {
-      this.#moves = it.moves;
-      this.#flashedAt = now;
-      this.#flip = !this.#flip;
-      last.dataset.flash = (it.direction > 0 ? 'up' : 'down') + (this.#flip ? '-a' : '-b');
-    }
+    last.dataset.direction = it.direction > 0 ? 'up' : it.direction < 0 ? 'down' : '';
     const ticker = it.ticker;
     document.title = Number.isFinite(it.last) ? `${format.price(it.last, it.priceDecimals)} ${it.symbol}` : 'Market feed';
     if (!ticker) {
