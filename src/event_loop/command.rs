@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Subscribe { id: ConnectionId, topic: Arc<TopicCore> },
     Unsubscribe { id: ConnectionId, topic: TopicId },
     Close { id: ConnectionId, code: CloseCode, reason: Box<str> },
+    /// End it without a closing handshake.
+    Terminate { id: ConnectionId },
     /// A handler thread's answer to a request.
     Decide { id: ConnectionId, decision: Box<Decision> },
     /// A handler thread's lane has room again.

@@ -41,6 +41,11 @@ impl<S: Service> EventLoop<S> {
                     self.finish_turn(id.index);
                 }
             }
+            Command::Terminate { id } => {
+                if let Some(key) = self.find(id) {
+                    self.remove(key, "terminated by the service");
+                }
+            }
             Command::Decide { id, decision } => {
                 if let Some(key) = self.find(id) {
                     self.decide_later(key, *decision);

@@ -60,6 +60,17 @@ impl Directory {
         }
     }
 
+    /// Takes back what [`admit`](Self::admit) charged, if the connection is still the same.
+    pub(crate) fn refund(&self, id: ConnectionId, len: usize) {
+        if let Some(place) = self.place(id.index) {
+            let charged = |word| {
+                (generation_of(word) == id.generation).then(|| word - (len as u64).min(word))
+            };
+            // Fails only when the connection has gone, and its charges with it.
+            let _ = place.fetch_update(Ordering::AcqRel, Ordering::Acquire, charged);
+        }
+    }
+
     /// Bytes accepted and not yet written; `None` for a stale id.
     pub(crate) fn buffered(&self, id: ConnectionId) -> Option<usize> {
         let word = self.place(id.index)?.load(Ordering::Acquire);

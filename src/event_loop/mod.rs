@@ -37,7 +37,7 @@ pub use outgoing::Outgoing;
 pub(crate) use command::{Command, Decision};
 pub(crate) use config::LoopConfig;
 pub(crate) use directory::{MAX_SEND_LEN, fits};
-pub(crate) use event_loop::EventLoop;
+pub(crate) use event_loop::{EventLoop, Unstarted};
 pub(crate) use link::{LoopLink, Loops};
 pub(crate) use outbox::Outbox;
 pub(crate) use outlet::Outlet;

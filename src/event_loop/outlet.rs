@@ -24,6 +24,12 @@ pub(crate) struct Outlet<'a> {
 }
 
 impl Outlet<'_> {
+    /// The same for a shorter while.
+    #[inline]
+    pub(crate) fn reborrow(&mut self) -> Outlet<'_> {
+        Outlet { io: self.io, session: self.session, core: self.core }
+    }
+
     pub(crate) fn id(&self) -> ConnectionId {
         self.io.id
     }

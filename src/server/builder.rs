@@ -1,0 +1,220 @@
+//! From settings to a running server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::handler_thread::HandlerThread;
+use super::inline::Inline;
+use super::lane::{LaneSender, lane};
+use super::lane_service::LaneService;
+use super::running::{Server, Threads};
+use super::{Config, Error, Handler, Result, ServerHandle};
+use crate::event_loop::{EventLoop, Loops, Service, Unstarted};
+use crate::handshake::HeadLimits;
+use crate::protocol::Limits;
+use crate::transport::{BindTarget, Listener, LocalAddr, SocketOptions};
+
+/// Settings of a server to be started. Every setting has a default: see [`Config`].
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until `start`"]
+pub struct Builder {
+    targets: Vec<BindTarget>,
+    config: Config,
+}
+
+impl Builder {
+    /// Listens at a further address: `"127.0.0.1:9001"`, `"[::1]:0"`, `"localhost:80"`,
+    /// `"unix:/run/feed.sock"`, or a socket that listens already.
+    pub fn bind(mut self, target: impl Into<BindTarget>) -> Self {
+        self.targets.push(target.into());
+        self
+    }
+
+    /// Event-loop threads. See [`Config::event_loops`].
+    pub fn event_loops(mut self, count: usize) -> Self {
+        self.config.event_loops = count;
+        self
+    }
+
+    /// Handler threads; 0 is inline mode. See [`Config::handler_threads`].
+    pub fn handler_threads(mut self, count: usize) -> Self {
+        self.config.handler_threads = count;
+        self
+    }
+
+    /// Connections of the whole server. See [`Config::max_connections`].
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.config.max_connections = count;
+        self
+    }
+
+    /// Limits of messages. See [`Config::limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Limits of request heads. See [`Config::head_limits`].
+    pub fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.config.head_limits = limits;
+        self
+    }
+
+    /// Silence after which a ping is sent; `None`: never. See [`Config::keep_alive`].
+    pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.config.keep_alive.ping_interval = interval.into();
+        self
+    }
+
+    /// Silence after which a connection is given up; `None`: never. See [`Config::keep_alive`].
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config.keep_alive.idle_timeout = timeout.into();
+        self
+    }
+
+    /// Time for a client's request. See [`Config::handshake_timeout`].
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// Time for the peer to close. See [`Config::close_timeout`].
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.config.close_timeout = timeout;
+        self
+    }
+
+    /// Bytes that may wait for one connection. See [`Config::max_backpressure`].
+    pub fn max_backpressure(mut self, len: usize) -> Self {
+        self.config.max_backpressure = len;
+        self
+    }
+
+    /// Bytes that may wait for one handler thread. See [`Config::max_lane_len`].
+    pub fn max_lane_len(mut self, len: usize) -> Self {
+        self.config.max_lane_len = len;
+        self
+    }
+
+    /// Options of the sockets. See [`Config::socket_options`].
+    pub fn socket_options(mut self, options: SocketOptions) -> Self {
+        self.config.socket_options = options;
+        self
+    }
+
+    /// All settings at once, for what has no method of its own here.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Starts the threads. The server accepts connections when this returns.
+    ///
+    /// # Errors
+    ///
+    /// A setting that cannot work, named; an address that cannot be listened on; a system that is
+    /// out of descriptors or threads.
+    pub fn start<H: Handler>(self, handler: H) -> Result<Server> {
+        let Self { targets, config } = self;
+        config.check()?;
+        let listeners = bind_all(targets, &config.socket_options)?;
+        let local_addrs = local_addrs(&listeners)?;
+        let mut unstarted = (0..config.event_loops)
+            .map(|index| Unstarted::new(index as u16, config.max_connections))
+            .collect::<std::io::Result<Vec<_>>>()
+            .map_err(|error| Error::system("cannot set up an event loop", error))?;
+        let loops: Loops = unstarted.iter().map(|unstarted| unstarted.link.clone()).collect();
+        let handle = ServerHandle::new(loops.clone(), local_addrs, config.max_backpressure);
+        let handler = Arc::new(handler);
+        let mut threads = Threads::new(handle.clone());
+
+        let lanes = start_handler_threads(&config, &handler, &handle, &loops, &mut threads)?;
+        let mut listeners = Some(listeners);
+        for (index, unstarted) in unstarted.drain(..).enumerate() {
+            // The first loop accepts for all.
+            let listeners = listeners.take().unwrap_or_default();
+            let seat = Seat { unstarted, loops: loops.clone(), config: &config, listeners };
+            if lanes.is_empty() {
+                seat.start(index, Inline::new(handler.clone(), handle.clone()), 0, &mut threads)?;
+            } else {
+                let service = LaneService::new(index, lanes.clone());
+                seat.start(index, service, lanes.len(), &mut threads)?;
+            }
+        }
+        Ok(threads.into_server())
+    }
+}
+
+fn bind_all(targets: Vec<BindTarget>, options: &SocketOptions) -> Result<Vec<Listener>> {
+    if targets.is_empty() {
+        return Err(Error::config("bind", "no address to listen on: call `bind` at least once"));
+    }
+    let mut listeners = Vec::new();
+    for target in targets {
+        let name = match &target {
+            BindTarget::Tcp(address) => address.clone(),
+            BindTarget::Unix(path) => format!("unix:{}", path.display()),
+            BindTarget::TcpListener(_) | BindTarget::UnixListener(_) => "an inherited socket".into(),
+        };
+        let bound = Listener::bind(target, options).map_err(|error| Error::bind(name, error))?;
+        listeners.extend(bound);
+    }
+    Ok(listeners)
+}
+
+fn local_addrs(listeners: &[Listener]) -> Result<Vec<LocalAddr>> {
+    listeners
+        .iter()
+        .map(Listener::local_addr)
+        .collect::<std::io::Result<_>>()
+        .map_err(|error| Error::system("a listener has no address", error))
+}
+
+fn start_handler_threads<H: Handler>(
+    config: &Config,
+    handler: &Arc<H>,
+    handle: &ServerHandle,
+    loops: &Loops,
+    threads: &mut Threads,
+) -> Result<Vec<LaneSender>> {
+    let mut senders = Vec::new();
+    for index in 0..config.handler_threads {
+        let (sender, receiver) = lane(index, config.event_loops, config.max_lane_len);
+        let thread = HandlerThread::new(
+            handler.clone(),
+            handle.clone(),
+            sender.lane.clone(),
+            receiver,
+            loops.clone(),
+            config.max_backpressure,
+        );
+        threads.spawn(format!("tickwire-handler-{index}"), move || thread.run())?;
+        senders.push(sender);
+    }
+    Ok(senders)
+}
+
+/// What an event loop is started with.
+struct Seat<'a> {
+    unstarted: Unstarted,
+    loops: Loops,
+    config: &'a Config,
+    listeners: Vec<Listener>,
+}
+
+impl Seat<'_> {
+    fn start<S>(self, index: usize, service: S, lane_count: usize, threads: &mut Threads) -> Result<()>
+    where
+        S: Service + Send + 'static,
+    {
+        let Self { unstarted, loops, config, listeners } = self;
+        let config = config.for_loop();
+        // What belongs to the thread alone is made on it; what can fail has been done before.
+        threads.spawn(format!("tickwire-loop-{index}"), move || {
+            match EventLoop::new(unstarted, loops, config, service, lane_count, listeners) {
+                Ok(event_loop) => event_loop.run(),
+                Err(error) => log::error!("event loop {index} cannot watch its listeners: {error}"),
+            }
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! The error of starting and ending a server.
+
+use std::fmt;
+use std::io;
+
+/// The result of the server's own calls.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a server did not start or did not end well.
+#[derive(Debug)]
+pub struct Error(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// A field of the configuration, and what is wrong with it.
+    Config { field: &'static str, message: String },
+    Bind { target: String, source: io::Error },
+    System { what: &'static str, source: io::Error },
+    Panicked { thread: String },
+}
+
+impl Error {
+    /// The configuration is wrong; the message names the field.
+    #[must_use]
+    pub fn is_config(&self) -> bool {
+        matches!(self.0, Kind::Config { .. })
+    }
+
+    /// An address cannot be listened on.
+    #[must_use]
+    pub fn is_bind(&self) -> bool {
+        matches!(self.0, Kind::Bind { .. })
+    }
+
+    /// The name of the wrong field, if the configuration is wrong.
+    #[must_use]
+    pub fn config_field(&self) -> Option<&'static str> {
+        match self.0 {
+            Kind::Config { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
+    pub(super) fn config(field: &'static str, message: impl Into<String>) -> Self {
+        Self(Kind::Config { field, message: message.into() })
+    }
+
+    pub(super) fn bind(target: String, source: io::Error) -> Self {
+        Self(Kind::Bind { target, source })
+    }
+
+    pub(super) fn system(what: &'static str, source: io::Error) -> Self {
+        Self(Kind::System { what, source })
+    }
+
+    pub(super) fn panicked(thread: &str) -> Self {
+        Self(Kind::Panicked { thread: thread.to_owned() })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Config { field, message } => write!(f, "`{field}`: {message}"),
+            Kind::Bind { target, source } => write!(f, "cannot listen on {target}: {source}"),
+            Kind::System { what, source } => write!(f, "{what}: {source}"),
+            Kind::Panicked { thread } => write!(f, "thread `{thread}` panicked"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Kind::Bind { source, .. } | Kind::System { source, .. } => Some(source),
+            Kind::Config { .. } | Kind::Panicked { .. } => None,
+        }
+    }
+}

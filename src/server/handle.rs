@@ -1,0 +1,175 @@
+//! The server, as every thread may hold it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{Stats, Topic};
+use crate::event_loop::{
+    Command, ConnectionId, LoopLink, Loops, Outcome, Outgoing, Patience, post,
+};
+use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN, OpCode, encode_frame};
+use crate::pubsub::{Delivery, TopicRegistry};
+use crate::transport::LocalAddr;
+
+/// A handle to a running server. Cheap to clone; every thread may use it, callbacks too.
+///
+/// After the server has ended all calls are harmless: sends answer `Gone`.
+#[derive(Clone)]
+pub struct ServerHandle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    loops: Loops,
+    topics: Arc<TopicRegistry>,
+    local_addrs: Vec<LocalAddr>,
+    max_backpressure: usize,
+    started: Instant,
+}
+
+impl ServerHandle {
+    pub(super) fn new(loops: Loops, local_addrs: Vec<LocalAddr>, max_backpressure: usize) -> Self {
+        let topics = TopicRegistry::new(loops.len());
+        let started = Instant::now();
+        Self { shared: Arc::new(Shared { loops, topics, local_addrs, max_backpressure, started }) }
+    }
+
+    /// Where the server listens, with real ports, in the order of the `bind` calls.
+    #[must_use]
+    pub fn local_addrs(&self) -> &[LocalAddr] {
+        &self.shared.local_addrs
+    }
+
+    /// Sends a message to a connection. One thread's sends to one connection arrive in order.
+    ///
+    /// Never waits: when the connection's loop is thousands of commands behind, it answers
+    /// `Dropped`.
+    pub fn send<'m>(&self, id: ConnectionId, message: impl Into<Outgoing<'m>>) -> Outcome {
+        self.send_frame(id, message.into().encode_shared())
+    }
+
+    /// Sends a ping of at most 125 bytes. Unlike one by a callback in inline mode it waits behind
+    /// what was sent before.
+    pub fn ping(&self, id: ConnectionId, payload: &[u8]) -> Outcome {
+        if payload.len() > MAX_CONTROL_PAYLOAD_LEN {
+            return Outcome::Dropped;
+        }
+        let mut frame = Vec::with_capacity(2 + payload.len());
+        encode_frame(&mut frame, true, OpCode::Ping, None, payload);
+        self.send_frame(id, frame.into())
+    }
+
+    fn send_frame(&self, id: ConnectionId, frame: Bytes) -> Outcome {
+        let Some(link) = self.link(id) else { return Outcome::Gone };
+        let len = frame.len();
+        let outcome = link.directory.admit(id, len, self.shared.max_backpressure);
+        if outcome.is_accepted() && !post(link, Command::Send { id, frame }, Patience::None) {
+            link.directory.refund(id, len);
+            return Outcome::Dropped;
+        }
+        outcome
+    }
+
+    /// Starts the closing handshake of a connection, behind what was sent to it before. `Gone` when
+    /// there is none of this name. See [`Context::close`](super::Context::close).
+    pub fn close(&self, id: ConnectionId, code: CloseCode, reason: &str) -> Outcome {
+        self.command(id, || Command::Close { id, code, reason: reason.into() })
+    }
+
+    /// Ends a connection at once, without a closing handshake; what waits is lost.
+    pub fn terminate(&self, id: ConnectionId) -> Outcome {
+        self.command(id, || Command::Terminate { id })
+    }
+
+    /// Subscribes a connection to a topic. It gets every publication that this thread makes after
+    /// the call, behind what the thread sent to it before: a snapshot, for example.
+    pub fn subscribe(&self, id: ConnectionId, topic: &Topic) -> Outcome {
+        let Some(link) = self.link(id).filter(|link| link.directory.buffered(id).is_some()) else {
+            return Outcome::Gone;
+        };
+        topic.core().add_interest(usize::from(id.loop_index));
+        let topic = topic.core().clone();
+        let (command, core) = (Command::Subscribe { id, topic: topic.clone() }, topic);
+        if post(link, command, Patience::Wait) {
+            return Outcome::Sent;
+        }
+        core.remove_interest(usize::from(id.loop_index));
+        Outcome::Dropped
+    }
+
+    /// Ends a connection's subscription.
+    pub fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> Outcome {
+        self.command(id, || Command::Unsubscribe { id, topic: topic.core().id() })
+    }
+
+    /// A command that must not be lost: waits for room, except on an event loop's thread.
+    fn command(&self, id: ConnectionId, command: impl FnOnce() -> Command) -> Outcome {
+        let Some(link) = self.link(id).filter(|link| link.directory.buffered(id).is_some()) else {
+            return Outcome::Gone;
+        };
+        if post(link, command(), Patience::Wait) { Outcome::Sent } else { Outcome::Dropped }
+    }
+
+    /// Bytes accepted for a connection that its socket has not taken yet; `None` when it is gone.
+    #[must_use]
+    pub fn buffered_amount(&self, id: ConnectionId) -> Option<usize> {
+        self.link(id)?.directory.buffered(id)
+    }
+
+    /// The topic of this name, lossless ([`Delivery::Every`]) and closing subscribers that cannot
+    /// keep up. It lives while somebody holds or subscribes to it.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> Topic {
+        self.topic_with(name, Delivery::default())
+    }
+
+    /// The topic of this name. A new one delivers as asked; one that exists keeps its own way.
+    #[must_use]
+    pub fn topic_with(&self, name: &str, delivery: Delivery) -> Topic {
+        Topic::new(self.shared.topics.topic(name, delivery), self.shared.loops.clone())
+    }
+
+    /// What the server has done so far and what it holds.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let loops = &self.shared.loops;
+        let per_loop: Vec<_> = loops.iter().map(|link| link.counters.read()).collect();
+        let connections_per_loop: Vec<_> =
+            loops.iter().map(|link| link.connection_count.load(Ordering::Relaxed)).collect();
+        Stats::new(
+            self.shared.started.elapsed(),
+            connections_per_loop,
+            per_loop,
+            self.shared.topics.topic_count(),
+        )
+    }
+
+    /// Stops accepting, closes every connection with 1001 behind what is queued for it, and ends
+    /// the server when all have answered, at the latest after `deadline`. Returns at once;
+    /// [`Server::join`](super::Server::join) waits for the end.
+    pub fn shutdown(&self, deadline: Duration) {
+        let now = Instant::now();
+        let deadline = now.checked_add(deadline).unwrap_or(now + Duration::from_secs(86_400 * 365));
+        for link in self.shared.loops.iter() {
+            if !post(link, Command::Shutdown { deadline }, Patience::Wait) {
+                // An event loop asks a loop whose mailbox is full, and may not wait.
+                let link = link.clone();
+                std::thread::spawn(move || link.mailbox.send(Command::Shutdown { deadline }));
+            }
+        }
+    }
+
+    fn link(&self, id: ConnectionId) -> Option<&Arc<LoopLink>> {
+        self.shared.loops.get(usize::from(id.loop_index))
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").field("local_addrs", &self.shared.local_addrs).finish()
+    }
+}

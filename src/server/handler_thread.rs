@@ -1,0 +1,177 @@
+//! The body of a handler thread: batches in, callbacks, replies out.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+
+use super::guard::guard;
+use super::handler::Handler;
+use super::inline::decide;
+use super::lane::{Batch, Job, Lane};
+use super::{Context, ServerHandle};
+use crate::event_loop::{
+    Closed, Command, ConnectionId, Decision, Loops, Outbox, Patience, post, stand_at_handler,
+};
+use crate::frame::CloseCode;
+use crate::handshake::Request;
+use crate::protocol::Message;
+
+pub(super) struct HandlerThread<H: Handler> {
+    handler: Arc<H>,
+    server: ServerHandle,
+    lane: Arc<Lane>,
+    receiver: Receiver<Batch>,
+    loops: Loops,
+    max_backpressure: usize,
+}
+
+impl<H: Handler> HandlerThread<H> {
+    pub(super) fn new(
+        handler: Arc<H>,
+        server: ServerHandle,
+        lane: Arc<Lane>,
+        receiver: Receiver<Batch>,
+        loops: Loops,
+        max_backpressure: usize,
+    ) -> Self {
+        Self { handler, server, lane, receiver, loops, max_backpressure }
+    }
+
+    /// Works until every loop has ended. The channel spins briefly before it parks.
+    pub(super) fn run(self) {
+        let outbox = Rc::new(Outbox::new(self.loops.clone(), self.max_backpressure));
+        stand_at_handler(outbox.clone());
+        let states = States { per_loop: self.loops.iter().map(|_| Vec::new()).collect() };
+        let mut worker =
+            Worker { handler: self.handler, server: self.server, outbox, loops: self.loops, states };
+        for mut batch in self.receiver {
+            worker.work(&mut batch);
+            let loops = &worker.loops;
+            self.lane.done(batch, |loop_index| {
+                post(&loops[loop_index], Command::Resume { lane: self.lane.index }, Patience::Wait);
+            });
+        }
+    }
+}
+
+struct Worker<H: Handler> {
+    handler: Arc<H>,
+    server: ServerHandle,
+    outbox: Rc<Outbox>,
+    loops: Loops,
+    states: States<H::State>,
+}
+
+impl<H: Handler> Worker<H> {
+    fn work(&mut self, batch: &mut Batch) {
+        let mut payloads = &batch.payloads[..];
+        let mut previous = None;
+        for (id, job) in batch.jobs.drain(..) {
+            if previous.is_some_and(|previous| previous != id) {
+                // One connection's replies do not wait for the next one's callbacks.
+                self.outbox.flush();
+            }
+            previous = Some(id);
+            match job {
+                Job::Request { request, upgrade } => self.request(id, &request, upgrade),
+                Job::Message { is_text, len } => {
+                    let (payload, rest) = payloads.split_at(len);
+                    payloads = rest;
+                    self.message(id, as_message(is_text, payload));
+                }
+                Job::Assembled(message) => self.message(id, message.as_message()),
+                Job::Drain => self.call("drain", id, |handler, ctx, state| handler.drain(ctx, state)),
+                Job::Close(closed) => self.close(id, &closed),
+            }
+        }
+        self.outbox.flush();
+    }
+
+    fn request(&mut self, id: ConnectionId, request: &Request, upgrade: bool) {
+        let (decision, state) = decide(&*self.handler, request, upgrade);
+        let opens = matches!(decision, Decision::Upgrade { .. });
+        if let Some(state) = state {
+            self.states.insert(id, state);
+        }
+        let link = &self.loops[usize::from(id.loop_index)];
+        post(link, Command::Decide { id, decision: Box::new(decision) }, Patience::Wait);
+        if opens {
+            self.call("open", id, |handler, ctx, state| handler.open(ctx, state));
+        }
+    }
+
+    fn message(&mut self, id: ConnectionId, message: Message<'_>) {
+        self.call("message", id, |handler, ctx, state| handler.message(ctx, state, message));
+    }
+
+    fn close(&mut self, id: ConnectionId, closed: &Closed) {
+        // None: the request was refused, and `open` never called.
+        if let Some(mut entry) = self.states.remove(id) {
+            let mut ctx = Context::gone(&self.server, id);
+            guard("close", || self.handler.close(&mut ctx, &mut entry.state, closed));
+        }
+    }
+
+    fn call(
+        &mut self,
+        callback: &str,
+        id: ConnectionId,
+        run: impl FnOnce(&H, &mut Context<'_>, &mut H::State),
+    ) {
+        let Some(entry) = self.states.find(id).filter(|entry| !entry.failed) else { return };
+        let done = guard(callback, || {
+            let mut ctx = Context::lane(&self.server, id, &self.outbox);
+            run(&self.handler, &mut ctx, &mut entry.state);
+        });
+        if done.is_none() {
+            entry.failed = true;
+            self.server.close(id, CloseCode::INTERNAL_ERROR, "the handler failed");
+        }
+    }
+}
+
+/// The loop has validated the text; checking once more is how it becomes a `str` without `unsafe`.
+fn as_message(is_text: bool, payload: &[u8]) -> Message<'_> {
+    if !is_text {
+        return Message::Binary(payload);
+    }
+    simdutf8::basic::from_utf8(payload).map_or(Message::Binary(payload), Message::Text)
+}
+
+/// The states of this thread's connections: per loop, at the connection's place.
+struct States<S> {
+    per_loop: Vec<Vec<Option<Entry<S>>>>,
+}
+
+struct Entry<S> {
+    generation: u32,
+    /// A callback panicked: no other is called, but for `close`.
+    failed: bool,
+    state: S,
+}
+
+impl<S> States<S> {
+    fn insert(&mut self, id: ConnectionId, state: S) {
+        let places = &mut self.per_loop[usize::from(id.loop_index)];
+        let index = id.index as usize;
+        if places.len() <= index {
+            places.resize_with(index + 1, || None);
+        }
+        places[index] = Some(Entry { generation: id.generation, failed: false, state });
+    }
+
+    fn place(&mut self, id: ConnectionId) -> Option<&mut Option<Entry<S>>> {
+        let place = self.per_loop[usize::from(id.loop_index)].get_mut(id.index as usize)?;
+        place.as_ref().is_some_and(|entry| entry.generation == id.generation).then_some(place)
+    }
+
+    #[inline]
+    fn find(&mut self, id: ConnectionId) -> Option<&mut Entry<S>> {
+        self.place(id)?.as_mut()
+    }
+
+    fn remove(&mut self, id: ConnectionId) -> Option<Entry<S>> {
+        self.place(id)?.take()
+    }
+}

@@ -1,0 +1,130 @@
+//! Handler-thread mode, as an event loop sees it: everything goes into lanes.
+
+use super::lane::{Batch, Job, LaneSender};
+use crate::event_loop::{Answer, Closed, ConnectionId, Outlet, Service};
+use crate::handshake::Request;
+use crate::protocol::{AssembledMessage, Message};
+
+/// Messages in buffers of their own that are shorter than this are copied into the batch, so that
+/// the loop keeps the buffer.
+const MIN_HANDED_OVER_LEN: usize = 16 * 1024;
+
+pub(super) struct LaneService {
+    loop_index: usize,
+    lanes: Vec<OpenLane>,
+    /// The lane that the next connection gets: they take turns.
+    next: usize,
+    /// Lanes with something in their open batch.
+    touched: Vec<usize>,
+}
+
+struct OpenLane {
+    sender: LaneSender,
+    /// Gathered, not handed over yet.
+    batch: Batch,
+    /// The lane is full: what feeds it is not read.
+    stalled: bool,
+}
+
+impl LaneService {
+    pub(super) fn new(loop_index: usize, senders: Vec<LaneSender>) -> Self {
+        let open = |sender: LaneSender| OpenLane { batch: Batch::default(), stalled: false, sender };
+        let next = loop_index % senders.len().max(1);
+        Self { loop_index, lanes: senders.into_iter().map(open).collect(), next, touched: Vec::new() }
+    }
+
+    fn push(&mut self, lane: usize, id: ConnectionId, job: Job) {
+        let batch = &mut self.lanes[lane].batch;
+        if batch.is_empty() {
+            self.touched.push(lane);
+        }
+        batch.push(id, job);
+    }
+
+    fn push_message(&mut self, lane: usize, id: ConnectionId, message: Message<'_>) {
+        let payload = message.as_bytes();
+        self.lanes[lane].batch.payloads.extend_from_slice(payload);
+        let is_text = matches!(message, Message::Text(_));
+        self.push(lane, id, Job::Message { is_text, len: payload.len() });
+    }
+}
+
+impl OpenLane {
+    /// Hands the open batch over, unless the lane is full.
+    fn hand_over(&mut self, loop_index: usize) {
+        if self.stalled || self.batch.is_empty() {
+            return;
+        }
+        let batch = std::mem::replace(&mut self.batch, self.sender.take_batch());
+        if !self.sender.send(batch) {
+            self.stalled = !self.sender.wait(loop_index);
+        }
+    }
+}
+
+impl Service for LaneService {
+    /// The lane of the connection.
+    type State = usize;
+
+    fn request(&mut self, id: ConnectionId, request: Request, upgrade: bool) -> Answer<usize> {
+        let lane = self.next;
+        self.next = (lane + 1) % self.lanes.len();
+        self.push(lane, id, Job::Request { request: Box::new(request), upgrade });
+        Answer::Later(lane)
+    }
+
+    /// The handler thread calls `open` right after its decision.
+    fn open(&mut self, _: &mut Outlet<'_>, _: &mut usize) {}
+
+    #[inline]
+    fn message(&mut self, outlet: &mut Outlet<'_>, lane: &mut usize, message: Message<'_>) {
+        self.push_message(*lane, outlet.id(), message);
+    }
+
+    fn assembled(
+        &mut self,
+        outlet: &mut Outlet<'_>,
+        lane: &mut usize,
+        message: AssembledMessage,
+    ) -> Option<AssembledMessage> {
+        if message.len() < MIN_HANDED_OVER_LEN {
+            self.push_message(*lane, outlet.id(), message.as_message());
+            return Some(message);
+        }
+        self.push(*lane, outlet.id(), Job::Assembled(message));
+        None
+    }
+
+    fn drain(&mut self, outlet: &mut Outlet<'_>, lane: &mut usize) {
+        self.push(*lane, outlet.id(), Job::Drain);
+    }
+
+    fn close(&mut self, id: ConnectionId, lane: usize, closed: Closed) {
+        self.push(lane, id, Job::Close(Box::new(closed)));
+    }
+
+    #[inline]
+    fn hand_over(&mut self) {
+        while let Some(lane) = self.touched.pop() {
+            self.lanes[lane].hand_over(self.loop_index);
+        }
+    }
+
+    fn stalled_lane(&self, lane: &usize) -> Option<usize> {
+        self.lanes[*lane].stalled.then_some(*lane)
+    }
+
+    fn resume(&mut self, lane: usize) -> bool {
+        let open = &mut self.lanes[lane];
+        open.stalled = false;
+        open.hand_over(self.loop_index);
+        !open.stalled
+    }
+
+    fn finish(&mut self) {
+        for open in &mut self.lanes {
+            open.stalled = false;
+            open.hand_over(self.loop_index);
+        }
+    }
+}

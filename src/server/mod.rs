@@ -1,0 +1,26 @@
+//! What a service embeds: [`Server`], its [`Builder`], the [`Handler`] trait and the handles.
+
+mod builder;
+mod config;
+mod context;
+mod error;
+mod guard;
+mod handle;
+mod handler;
+mod handler_thread;
+mod inline;
+mod lane;
+mod lane_service;
+mod running;
+mod stats;
+mod topic;
+
+pub use builder::Builder;
+pub use config::Config;
+pub use context::Context;
+pub use error::{Error, Result};
+pub use handle::ServerHandle;
+pub use handler::Handler;
+pub use running::Server;
+pub use stats::Stats;
+pub use topic::Topic;
