@@ -23,4 +23,6 @@ pub use handshake::{Refusal, Request, Response, Upgrade};
 pub use protocol::{KeepAlive, Limits, Message};
 pub use pubsub::{Delivery, Overflow};
 #[cfg(not(loom))]
-pub use server::{Builder, Config, Context, Error, Handler, Result, Server, ServerHandle, Stats, Topic};
+pub use server::{
+    Builder, Config, Context, Error, Handler, Result, Server, ServerHandle, Stats, Topic,
+};

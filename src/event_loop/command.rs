@@ -17,25 +17,53 @@ use crate::transport::Stream;
 #[derive(Debug)]
 pub(crate) enum Command {
     /// An accepted connection, from the loop that accepts. It is counted here already.
-    Adopt { stream: Stream, peer: Option<SocketAddr> },
+    Adopt {
+        stream: Stream,
+        peer: Option<SocketAddr>,
+    },
     /// One frame to one connection. Its bytes have been charged.
-    Send { id: ConnectionId, frame: Bytes },
+    Send {
+        id: ConnectionId,
+        frame: Bytes,
+    },
     /// What a handler thread sends to connections of this loop. Their bytes have been charged.
     Replies(Replies),
     /// One frame to all subscribers.
-    Publish { topic: TopicId, frame: Bytes },
+    Publish {
+        topic: TopicId,
+        frame: Bytes,
+    },
     /// The interest has been counted.
-    Subscribe { id: ConnectionId, topic: Arc<TopicCore> },
-    Unsubscribe { id: ConnectionId, topic: TopicId },
-    Close { id: ConnectionId, code: CloseCode, reason: Box<str> },
+    Subscribe {
+        id: ConnectionId,
+        topic: Arc<TopicCore>,
+    },
+    Unsubscribe {
+        id: ConnectionId,
+        topic: TopicId,
+    },
+    Close {
+        id: ConnectionId,
+        code: CloseCode,
+        reason: Box<str>,
+    },
     /// End it without a closing handshake.
-    Terminate { id: ConnectionId },
+    Terminate {
+        id: ConnectionId,
+    },
     /// A handler thread's answer to a request.
-    Decide { id: ConnectionId, decision: Box<Decision> },
+    Decide {
+        id: ConnectionId,
+        decision: Box<Decision>,
+    },
     /// A handler thread's lane has room again.
-    Resume { lane: usize },
+    Resume {
+        lane: usize,
+    },
     /// Stop accepting, close everything with 1001, end by the deadline.
-    Shutdown { deadline: Instant },
+    Shutdown {
+        deadline: Instant,
+    },
 }
 
 /// The answer to a request.

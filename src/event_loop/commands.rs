@@ -57,7 +57,11 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// Calls `act` with an open connection; `None` when it is gone or not open.
-    fn with_open<R>(&mut self, id: ConnectionId, act: impl FnOnce(&mut Outlet<'_>) -> R) -> Option<R> {
+    fn with_open<R>(
+        &mut self,
+        id: ConnectionId,
+        act: impl FnOnce(&mut Outlet<'_>) -> R,
+    ) -> Option<R> {
         let key = self.find(id)?;
         match self.connections.get_mut(key as usize) {
             Some(Connection { io, phase: Phase::Open(open) }) => {

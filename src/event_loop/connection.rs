@@ -172,7 +172,13 @@ impl Io {
     }
 
     /// Sends a large message from where it lies, behind what the cork holds.
-    pub(super) fn send_split(&mut self, core: &mut Core, head: &[u8], payload: &[u8], shared: Option<&Bytes>) {
+    pub(super) fn send_split(
+        &mut self,
+        core: &mut Core,
+        head: &[u8],
+        payload: &[u8],
+        shared: Option<&Bytes>,
+    ) {
         let cork = std::mem::take(&mut core.cork);
         let total = cork.len() + head.len() + payload.len();
         let mut written = 0;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::EventLoop;
-use super::connection::{Connection, Phase};
 use super::config::LoopConfig;
+use super::connection::{Connection, Phase};
 use super::outlet::Outlet;
 use super::service::Service;
 use super::timer_wheel::{Entry, TICK, Tick};
@@ -55,7 +55,8 @@ impl<S: Service> EventLoop<S> {
             Due::Ping => {
                 connection.io.flags.pinged = true;
                 if let Phase::Open(open) = &mut connection.phase {
-                    let (io, session, core) = (&mut connection.io, &mut open.session, &mut self.core);
+                    let (io, session, core) =
+                        (&mut connection.io, &mut open.session, &mut self.core);
                     Outlet { io, session, core }.ping(&[]);
                 }
                 self.finish_turn(key);
@@ -65,8 +66,12 @@ impl<S: Service> EventLoop<S> {
                 if matches!(connection.phase, Phase::Request(_)) {
                     // The client may still want to know; it is not waited for.
                     let mut response = Vec::new();
-                    Response::new(http::StatusCode::REQUEST_TIMEOUT)
-                        .encode(false, http::Version::HTTP_11, false, &mut response);
+                    Response::new(http::StatusCode::REQUEST_TIMEOUT).encode(
+                        false,
+                        http::Version::HTTP_11,
+                        false,
+                        &mut response,
+                    );
                     if !connection.io.carry.is_empty() {
                         connection.io.send_opaque(&mut self.core, response);
                     }
@@ -92,7 +97,9 @@ fn due<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
             limit(config.close_timeout, "the peer did not answer the close frame")
         }
         Phase::Open(_) => match config.keep_alive.action(now.since(io.since), io.flags.pinged) {
-            KeepAliveAction::Wait(silence) => Due::At(silence.map(|silence| io.since.after(silence))),
+            KeepAliveAction::Wait(silence) => {
+                Due::At(silence.map(|silence| io.since.after(silence)))
+            }
             KeepAliveAction::Ping => Due::Ping,
             KeepAliveAction::GiveUp => Due::GiveUp("the peer has been silent for too long"),
         },

@@ -99,8 +99,8 @@ impl Directory {
 
     fn make_place(&self, index: u32) -> &AtomicU64 {
         let (page, at) = split(index);
-        let places = self.pages[page]
-            .get_or_init(|| (0..PAGE_COUNT).map(|_| AtomicU64::new(0)).collect());
+        let places =
+            self.pages[page].get_or_init(|| (0..PAGE_COUNT).map(|_| AtomicU64::new(0)).collect());
         &places[at]
     }
 }

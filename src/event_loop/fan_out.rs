@@ -111,7 +111,13 @@ enum Delivered {
 }
 
 impl Outlet<'_> {
-    fn deliver(&mut self, frames: &Bytes, count: u64, delivery: Delivery, write: Write) -> Delivered {
+    fn deliver(
+        &mut self,
+        frames: &Bytes,
+        count: u64,
+        delivery: Delivery,
+        write: Write,
+    ) -> Delivered {
         let Self { io, session, core } = self;
         if session.endpoint.is_close_sent() {
             return Delivered::Done;

@@ -47,7 +47,13 @@ impl Outgoing<'_> {
     pub(crate) fn encode_shared(&self) -> Bytes {
         let payload = self.as_bytes();
         // Exact, so that turning the vector into `Bytes` moves nothing.
-        let head_len = if payload.len() < 126 { 2 } else if payload.len() <= 0xffff { 4 } else { 10 };
+        let head_len = if payload.len() < 126 {
+            2
+        } else if payload.len() <= 0xffff {
+            4
+        } else {
+            10
+        };
         let mut frame = Vec::with_capacity(head_len + payload.len());
         encode_frame(&mut frame, true, self.opcode, None, payload);
         frame.into()

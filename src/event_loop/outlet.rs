@@ -154,7 +154,8 @@ impl Outlet<'_> {
 
     /// Subscribes; the interest has been counted.
     pub(super) fn subscribe_now(&mut self, topic: &Arc<TopicCore>) -> bool {
-        let new = !self.session.topics.contains(&topic.id()) && !self.session.endpoint.is_close_sent();
+        let new =
+            !self.session.topics.contains(&topic.id()) && !self.session.endpoint.is_close_sent();
         if new {
             self.session.topics.push(topic.id());
             self.core.subscribers.insert(topic, self.io.id.index);

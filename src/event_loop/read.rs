@@ -150,7 +150,9 @@ impl<S: Service> EventLoop<S> {
     fn consume(&mut self, key: u32, input: &mut [u8]) -> usize {
         let mut at = 0;
         while at < input.len() {
-            let Some(connection) = self.connections.get_mut(key as usize) else { return input.len() };
+            let Some(connection) = self.connections.get_mut(key as usize) else {
+                return input.len();
+            };
             if connection.io.flags.broken {
                 return input.len();
             }

@@ -12,7 +12,8 @@ pub(crate) trait Service {
     type State;
 
     /// A request is whole. `upgrade` says that it is a valid opening handshake.
-    fn request(&mut self, id: ConnectionId, request: Request, upgrade: bool) -> Answer<Self::State>;
+    fn request(&mut self, id: ConnectionId, request: Request, upgrade: bool)
+    -> Answer<Self::State>;
 
     /// A connection is open.
     fn open(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State);

@@ -28,7 +28,11 @@ impl Tick {
 
     /// The time from `earlier` to this tick; zero if it is the later one.
     pub(crate) fn since(self, earlier: Self) -> Duration {
-        if self.is_at_or_after(earlier) { TICK * self.0.wrapping_sub(earlier.0) } else { Duration::ZERO }
+        if self.is_at_or_after(earlier) {
+            TICK * self.0.wrapping_sub(earlier.0)
+        } else {
+            Duration::ZERO
+        }
     }
 }
 

@@ -27,8 +27,7 @@ impl TopicRegistry {
         if let Some(topic) = topics.get(name).and_then(Weak::upgrade) {
             return topic;
         }
-        let topic =
-            Arc::new(TopicCore::new(name, delivery, self.loop_count, Arc::downgrade(self)));
+        let topic = Arc::new(TopicCore::new(name, delivery, self.loop_count, Arc::downgrade(self)));
         topics.insert(name.to_owned(), Arc::downgrade(&topic));
         topic
     }

@@ -154,7 +154,9 @@ fn bind_all(targets: Vec<BindTarget>, options: &SocketOptions) -> Result<Vec<Lis
         let name = match &target {
             BindTarget::Tcp(address) => address.clone(),
             BindTarget::Unix(path) => format!("unix:{}", path.display()),
-            BindTarget::TcpListener(_) | BindTarget::UnixListener(_) => "an inherited socket".into(),
+            BindTarget::TcpListener(_) | BindTarget::UnixListener(_) => {
+                "an inherited socket".into()
+            }
         };
         let bound = Listener::bind(target, options).map_err(|error| Error::bind(name, error))?;
         listeners.extend(bound);
@@ -203,7 +205,13 @@ struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    fn start<S>(self, index: usize, service: S, lane_count: usize, threads: &mut Threads) -> Result<()>
+    fn start<S>(
+        self,
+        index: usize,
+        service: S,
+        lane_count: usize,
+        threads: &mut Threads,
+    ) -> Result<()>
     where
         S: Service + Send + 'static,
     {

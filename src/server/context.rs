@@ -1,7 +1,7 @@
 //! A handler's view of the connection at hand.
 
-use super::topic::Topic;
 use super::ServerHandle;
+use super::topic::Topic;
 use crate::event_loop::{ConnectionId, Outbox, Outcome, Outgoing, Outlet};
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN};
 

@@ -13,10 +13,21 @@ pub struct Error(Kind);
 #[derive(Debug)]
 enum Kind {
     /// A field of the configuration, and what is wrong with it.
-    Config { field: &'static str, message: String },
-    Bind { target: String, source: io::Error },
-    System { what: &'static str, source: io::Error },
-    Panicked { thread: String },
+    Config {
+        field: &'static str,
+        message: String,
+    },
+    Bind {
+        target: String,
+        source: io::Error,
+    },
+    System {
+        what: &'static str,
+        source: io::Error,
+    },
+    Panicked {
+        thread: String,
+    },
 }
 
 impl Error {

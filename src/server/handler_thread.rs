@@ -43,8 +43,13 @@ impl<H: Handler> HandlerThread<H> {
         let outbox = Rc::new(Outbox::new(self.loops.clone(), self.max_backpressure));
         stand_at_handler(outbox.clone());
         let states = States { per_loop: self.loops.iter().map(|_| Vec::new()).collect() };
-        let mut worker =
-            Worker { handler: self.handler, server: self.server, outbox, loops: self.loops, states };
+        let mut worker = Worker {
+            handler: self.handler,
+            server: self.server,
+            outbox,
+            loops: self.loops,
+            states,
+        };
         for mut batch in self.receiver {
             worker.work(&mut batch);
             let loops = &worker.loops;
@@ -81,7 +86,9 @@ impl<H: Handler> Worker<H> {
                     self.message(id, as_message(is_text, payload));
                 }
                 Job::Assembled(message) => self.message(id, message.as_message()),
-                Job::Drain => self.call("drain", id, |handler, ctx, state| handler.drain(ctx, state)),
+                Job::Drain => {
+                    self.call("drain", id, |handler, ctx, state| handler.drain(ctx, state))
+                }
                 Job::Close(closed) => self.close(id, &closed),
             }
         }

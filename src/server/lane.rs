@@ -34,9 +34,15 @@ pub(super) struct Batch {
 /// One callback to run.
 #[derive(Debug)]
 pub(super) enum Job {
-    Request { request: Box<Request>, upgrade: bool },
+    Request {
+        request: Box<Request>,
+        upgrade: bool,
+    },
     /// A small message: its payload is the next `len` bytes of the batch.
-    Message { is_text: bool, len: usize },
+    Message {
+        is_text: bool,
+        len: usize,
+    },
     /// A large one, in the buffer that it was received into.
     Assembled(AssembledMessage),
     Drain,
@@ -88,7 +94,11 @@ pub(super) struct LaneSender {
 }
 
 /// A lane for `loop_count` loops that is full at `max_len` bytes.
-pub(super) fn lane(index: usize, loop_count: usize, max_len: usize) -> (LaneSender, Receiver<Batch>) {
+pub(super) fn lane(
+    index: usize,
+    loop_count: usize,
+    max_len: usize,
+) -> (LaneSender, Receiver<Batch>) {
     // A loop that finds the lane not full adds one batch more, and each may do so at once.
     let (sender, receiver) = crossbeam_channel::bounded(BATCH_COUNT + 2 * loop_count);
     let lane = Lane {

@@ -28,9 +28,15 @@ struct OpenLane {
 
 impl LaneService {
     pub(super) fn new(loop_index: usize, senders: Vec<LaneSender>) -> Self {
-        let open = |sender: LaneSender| OpenLane { batch: Batch::default(), stalled: false, sender };
+        let open =
+            |sender: LaneSender| OpenLane { batch: Batch::default(), stalled: false, sender };
         let next = loop_index % senders.len().max(1);
-        Self { loop_index, lanes: senders.into_iter().map(open).collect(), next, touched: Vec::new() }
+        Self {
+            loop_index,
+            lanes: senders.into_iter().map(open).collect(),
+            next,
+            touched: Vec::new(),
+        }
     }
 
     fn push(&mut self, lane: usize, id: ConnectionId, job: Job) {

@@ -63,7 +63,11 @@ impl Threads {
         Self { handle, threads: Vec::new() }
     }
 
-    pub(super) fn spawn(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> Result<()> {
+    pub(super) fn spawn(
+        &mut self,
+        name: String,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<()> {
         let thread = thread::Builder::new()
             .name(name)
             .spawn(body)

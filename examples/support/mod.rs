@@ -1,0 +1,65 @@
+//! What the example servers share: their flags, and a clean end on Ctrl-C.
+
+use std::time::Duration;
+
+use clap::Parser;
+use tickwire::{Builder, Handler, Limits, Server};
+
+/// The longest message that the examples take, in bytes.
+const MAX_MESSAGE_LEN: usize = 64 << 20;
+
+/// Flags of every example server.
+#[derive(Debug, Clone, Parser)]
+pub(crate) struct ServerArgs {
+    /// Where to listen: `127.0.0.1:9001`, `[::1]:0` (a free port), `unix:PATH`. May be repeated.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    pub(crate) listen: Vec<String>,
+    /// Event-loop threads.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) event_loops: usize,
+    /// Handler threads; 0 calls the handler on the event loops.
+    #[arg(long, value_name = "M", default_value_t = 0)]
+    pub(crate) handler_threads: usize,
+    /// Connections accepted in all.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) max_connections: usize,
+}
+
+impl ServerArgs {
+    /// A builder with these settings.
+    pub(crate) fn builder(&self) -> Builder {
+        let mut limits = Limits::for_messages_up_to(MAX_MESSAGE_LEN);
+        limits.max_fragment_count = 1 << 22;
+        let builder = Server::builder()
+            .event_loops(self.event_loops)
+            .handler_threads(self.handler_threads)
+            .max_connections(self.max_connections)
+            .limits(limits)
+            .max_backpressure(2 * MAX_MESSAGE_LEN);
+        self.listen.iter().fold(builder, |builder, address| builder.bind(address))
+    }
+}
+
+/// Starts a server, says where it listens, and runs it until SIGINT or SIGTERM.
+pub(crate) fn serve(
+    builder: Builder,
+    handler: impl Handler,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let server = builder.start(handler)?;
+    end_on_signal(&server)?;
+    announce(&server);
+    Ok(server.join()?)
+}
+
+/// Shuts the server down on SIGINT or SIGTERM: connections get half a second to say goodbye.
+pub(crate) fn end_on_signal(server: &Server) -> Result<(), ctrlc::Error> {
+    let handle = server.handle();
+    ctrlc::set_handler(move || handle.shutdown(Duration::from_millis(500)))
+}
+
+/// One line for each address, for people and for tests.
+pub(crate) fn announce(server: &Server) {
+    for address in server.local_addrs() {
+        println!("listening on {address}");
+    }
+}
