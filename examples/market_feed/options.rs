@@ -1,0 +1,178 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::market::Market;
+use crate::profiles::{self, SelectError};
+use crate::replay::{Replay, ReplayError};
+use crate::replayed::Speed;
+use crate::simulator::Simulator;
+
+/// A market-data feed over WebSocket: order books, trades and tickers of a simulated exchange, or
+/// of captured streams that are replayed.
+#[derive(Debug, Parser)]
+#[command(name = "market_feed", version)]
+pub(crate) struct Options {
+    /// Where to listen; the page is at http://ADDRESS/, the feed at ws://ADDRESS/ws
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+
+    /// Event-loop threads [default: chosen by the engine]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) event_loops: Option<NonZeroUsize>,
+
+    /// Handler threads; 0 runs handlers on the event loops
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(crate) handler_threads: usize,
+
+    /// Clients beyond this number are refused
+    #[arg(long, value_name = "COUNT", default_value = "10000")]
+    pub(crate) max_connections: NonZeroUsize,
+
+    /// The same seed simulates the same market [default: 1]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "replay")]
+    pub(crate) seed: Option<u64>,
+
+    /// Simulated orders, cancels and takes per second, of all symbols together [default: 5000]
+    #[arg(long, value_name = "EVENTS", conflicts_with = "replay", value_parser = parse_rate)]
+    pub(crate) rate: Option<f64>,
+
+    /// How many symbols to simulate, or the symbols by name, separated by commas [default: 20
+    /// symbols simulated, every symbol of a replay]
+    #[arg(long, value_name = "COUNT|NAMES")]
+    pub(crate) symbols: Option<Symbols>,
+
+    /// Replay captured Binance combined streams, plain or gzip, merged by receive time
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) replay: Vec<PathBuf>,
+
+    /// How fast to replay: 1 as it happened, 10 ten times as fast, or max [default: 1]
+    #[arg(long, value_name = "FACTOR", requires = "replay")]
+    pub(crate) speed: Option<Speed>,
+
+    /// Begin the replay again when it ends
+    #[arg(long = "loop", requires = "replay")]
+    pub(crate) is_loop: bool,
+}
+
+/// Which symbols.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Symbols {
+    /// So many.
+    Count(usize),
+    /// These.
+    Named(Vec<String>),
+}
+
+impl std::str::FromStr for Symbols {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(count) = text.parse() {
+            return Ok(Self::Count(count));
+        }
+        let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        if names.iter().any(String::is_empty) {
+            return Err("a name is empty: give names such as BTC-USD,ETH-USD".to_owned());
+        }
+        Ok(Self::Named(names))
+    }
+}
+
+/// Why the market cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SetupError {
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    #[error("--symbols: {0}")]
+    Symbols(#[from] SelectError),
+    #[error("--symbols: a replay needs names, such as BTCUSDT,ETHUSDT, and not a count")]
+    CountOfReplay,
+}
+
+impl Options {
+    /// The market that was asked for.
+    pub(crate) fn market(&self) -> Result<Market, SetupError> {
+        if !self.replay.is_empty() {
+            let wanted = match &self.symbols {
+                None => None,
+                Some(Symbols::Named(names)) => Some(names.as_slice()),
+                Some(Symbols::Count(_)) => return Err(SetupError::CountOfReplay),
+            };
+            let replay = Replay::open(&self.replay, wanted, self.is_loop)?;
+            return Ok(Market::replayed(replay, self.speed.unwrap_or(Speed::Times(1.0))));
+        }
+        let profiles = match &self.symbols {
+            None => profiles::all(),
+            Some(Symbols::Count(count)) => profiles::first(*count)?,
+            Some(Symbols::Named(names)) => profiles::named(names)?,
+        };
+        let rate = self.rate.unwrap_or(5000.0);
+        Ok(Market::simulated(Simulator::new(profiles, rate, self.seed.unwrap_or(1))))
+    }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.01..=10_000_000.0).contains(&rate) => Ok(rate),
+        _ => Err("give a number from 0.01 to 10000000".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options, clap::Error> {
+        Options::try_parse_from([&["market_feed"], arguments].concat())
+    }
+
+    #[test]
+    fn defaults_are_a_simulated_market() {
+        let options = parse(&[]).unwrap();
+        assert_eq!(options.listen.to_string(), "127.0.0.1:8080");
+        let market = options.market().unwrap();
+        assert_eq!((market.source_name(), market.directory().len()), ("simulator", 20));
+        assert!(!market.has_raw());
+    }
+
+    #[test]
+    fn symbols_are_a_count_or_names() {
+        let names = |text| {
+            let market = parse(&["--symbols", text]).unwrap().market();
+            market.map(|market| market.directory().len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(names("25"), Ok(25));
+        assert_eq!(names("btc-usd, ETH-USD"), Ok(2));
+        assert!(names("BTC-USD,XYZ").unwrap_err().contains("unknown symbol XYZ"));
+        assert!(names("0").is_err());
+        assert!(parse(&["--symbols", "BTC-USD,,"]).is_err());
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for arguments in [
+            &["--speed", "10"] as &[_],
+            &["--loop"],
+            &["--replay", "x", "--seed", "1"],
+            &["--replay", "x", "--rate", "1"],
+            &["--rate", "0"],
+            &["--rate", "nan"],
+            &["--replay", "x", "--speed", "0"],
+            &["--event-loops", "0"],
+            &["--listen", "localhost"],
+        ] {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+        let options = parse(&["--replay", "a", "b", "--speed", "max", "--loop"]).unwrap();
+        assert_eq!((options.replay.len(), options.speed), (2, Some(Speed::Max)));
+        let options = parse(&["--replay", "no/such.gz"]).unwrap();
+        assert!(options.market().err().unwrap().to_string().contains("no/such.gz"));
+        let options = parse(&["--replay", "a", "--symbols", "3"]).unwrap();
+        assert!(options.market().err().unwrap().to_string().contains("needs names"));
+    }
+}
