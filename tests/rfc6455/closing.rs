@@ -250,7 +250,7 @@ fn s7_4_of_all_codes_only_those_that_may_be_sent_are_received() {
     // §7.4.1, the IANA registry (1012 to 1014), and §7.4.2.
     let valid = |code: u16| match code {
         1000 | 1001 | 1002 | 1003 | 1007 | 1008 | 1009 | 1010 | 1011 => true,
-        1012 | 1013 | 1014 => true,
+        1012..=1014 => true,
         _ => (3000..5000).contains(&code),
     };
     for role in ROLES {

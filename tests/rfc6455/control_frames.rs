@@ -1,5 +1,7 @@
 //! §5.5: close, ping and pong frames.
 
+use std::slice::from_ref;
+
 use tickwire::frame::{FrameError, InvalidClose, OpCode, encode_frame};
 use tickwire::protocol::ProtocolError;
 
@@ -12,7 +14,7 @@ fn s5_5_a_control_frame_must_not_be_fragmented() {
     for role in ROLES {
         for opcode in [CLOSE, PING, PONG] {
             let frame = Frame::new(opcode, "").more();
-            stream(role, &[frame.clone()]).fails(&[], error, 1002, 1);
+            stream(role, from_ref(&frame)).fails(&[], error, 1002, 1);
             let (hello, seen) = greeting();
             stream(role, &[hello, frame.clone()]).fails(&[seen], error, 1002, 1);
             stream(role, &[Frame::text("a").more(), frame]).fails(&[], error, 1002, 1);
@@ -27,7 +29,7 @@ fn s5_5_a_control_frame_carries_at_most_125_bytes() {
         for opcode in [CLOSE, PING, PONG] {
             for len in [126, 127, 65_535, 65_536, 1 << 62] {
                 let frame = Frame::new(opcode, "").announcing(len);
-                stream(role, &[frame.clone()]).fails(&[], error, 1002, 2);
+                stream(role, from_ref(&frame)).fails(&[], error, 1002, 2);
                 stream(role, &[Frame::text("a").more(), frame]).fails(&[], error, 1002, 2);
             }
             for form in [LenForm::Extended16, LenForm::Extended64] {

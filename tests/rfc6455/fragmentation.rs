@@ -1,5 +1,7 @@
 //! §5.4: messages in fragments.
 
+use std::slice::from_ref;
+
 use tickwire::protocol::ProtocolError;
 
 use super::frames::{BINARY, Frame, ROLES, TEXT};
@@ -106,7 +108,7 @@ fn s5_4_a_continuation_needs_a_message_to_continue() {
             for fin in [true, false] {
                 let stray = Frame { fin, ..Frame::continuation(payload) };
                 let (hello, seen) = greeting();
-                stream(role, &[stray.clone()]).fails(&[], error, 1002, 1);
+                stream(role, from_ref(&stray)).fails(&[], error, 1002, 1);
                 stream(role, &[hello, stray.clone()]).fails(&[seen], error, 1002, 1);
                 stream(role, &[Frame::ping("p"), stray.clone()]).fails(
                     &[Seen::ping("p")],

@@ -1,5 +1,7 @@
 //! §5.1 and §5.3: who masks, and how.
 
+use std::slice::from_ref;
+
 use tickwire::frame::{CloseCode, FrameError, OpCode, encode_close, encode_frame};
 use tickwire::protocol::{ProtocolError, Role};
 
@@ -12,7 +14,7 @@ fn s5_1_an_unmasked_client_frame_is_refused_at_the_mask_bit() {
     for opcode in [TEXT, BINARY, CLOSE, PING, PONG] {
         for payload in [&b""[..], b"\x03\xe8"] {
             let frame = Frame::new(opcode, payload).masked(false);
-            stream(Role::Server, &[frame.clone()]).fails(&[], error, 1002, 2);
+            stream(Role::Server, from_ref(&frame)).fails(&[], error, 1002, 2);
             let (hello, seen) = greeting();
             stream(Role::Server, &[hello, frame]).fails(&[seen], error, 1002, 2);
         }
@@ -27,7 +29,7 @@ fn s5_1_a_masked_server_frame_is_refused_at_the_mask_bit() {
     for opcode in [TEXT, BINARY, CLOSE, PING, PONG] {
         for key in [KEY, [0; 4]] {
             let frame = Frame::new(opcode, "").masked(true).key(key);
-            stream(Role::Client, &[frame.clone()]).fails(&[], error, 1002, 2);
+            stream(Role::Client, from_ref(&frame)).fails(&[], error, 1002, 2);
             let (hello, seen) = greeting();
             stream(Role::Client, &[hello, frame]).fails(&[seen], error, 1002, 2);
         }
@@ -78,7 +80,7 @@ fn s5_3_long_payloads_are_unmasked_whatever_their_length() {
 fn s5_3_each_frame_has_a_key_of_its_own_and_starts_at_its_first_byte() {
     for first_len in 0..9 {
         let frames = [
-            Frame::text("abcdefgh"[..first_len].as_bytes()).more().key([1, 2, 3, 4]),
+            Frame::text(&"abcdefgh"[..first_len]).more().key([1, 2, 3, 4]),
             Frame::ping("ping").key([9, 8, 7, 6]),
             Frame::continuation("middle").more().key([0xff, 0, 0xff, 0]),
             Frame::continuation("end").key([0xa0, 0xb0, 0xc0, 0xd0]),

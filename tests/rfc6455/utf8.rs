@@ -1,9 +1,11 @@
 //! §5.6 and §8.1: text is UTF-8.
 
-use tickwire::protocol::{Limits, ProtocolError, Role};
+use std::slice::from_ref;
+
+use tickwire::protocol::{Endpoint, Limits, ProtocolError, Role};
 use tickwire::utf8::InvalidUtf8;
 
-use super::frames::{Frame, ROLES};
+use super::frames::{Frame, ROLES, encode_all};
 use super::receiver::Receiver;
 use super::{Seen, stream};
 
@@ -75,7 +77,7 @@ fn s8_1_text_that_is_not_utf_8_fails_at_the_byte_that_shows_it() {
                 let payload = [before.as_bytes(), wrong, b"rest"].concat();
                 let frame = Frame::text(payload);
                 let needed = frame.header_len(role) + before.len() + shows + 1;
-                stream(role, &[frame.clone()]).fails(&[], ERROR, 1007, needed);
+                stream(role, from_ref(&frame)).fails(&[], ERROR, 1007, needed);
                 stream(role, &[frame.more()]).fails(&[], ERROR, 1007, needed);
             }
         }
@@ -150,6 +152,31 @@ fn s8_1_a_message_starts_afresh() {
     let frames = [Frame::text("é").more(), Frame::continuation("é"), Frame::text(b"\x80")];
     let needed = frames[2].encode(role).len();
     stream(role, &frames).fails(&[Seen::text("éé")], ERROR, 1007, needed);
+}
+
+#[test]
+fn s8_1_a_text_given_up_halfway_leaves_nothing_to_the_next_connection() {
+    for role in ROLES {
+        let halfway = [
+            vec![Frame::text(b"\xf0\x9f").more(), Frame::close(1001, "")],
+            vec![Frame::text(b"\xf0\x9f").more(), Frame::text("within a message")],
+            vec![Frame::text(b"\xf0\x9f").more(), Frame::continuation(b"\xff")],
+            vec![Frame::text(b"\xf0\x9f").announcing(100)],
+        ];
+        let next = [Frame::text("né").more(), Frame::continuation("xt")];
+        for frames in halfway {
+            let mut receiver = Receiver::new(role, Limits::default());
+            receiver.feed(&encode_all(role, &frames));
+            receiver.endpoint.end_input(&mut receiver.workspace);
+            receiver.seen.clear();
+            receiver.failure = None;
+
+            // Another connection of the same thread: it uses the first one's buffer.
+            receiver.endpoint = Endpoint::new();
+            receiver.feed(&encode_all(role, &next));
+            assert_eq!((receiver.failure, &receiver.seen[..]), (None, &[Seen::text("néxt")][..]));
+        }
+    }
 }
 
 #[test]
