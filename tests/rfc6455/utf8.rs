@@ -47,7 +47,7 @@ const RIGHT: &str = "\0\u{7f}\u{80}\u{7ff}\u{800}\u{d7ff}\u{e000}\u{fffd}\u{fffe
 fn s8_1_every_kind_of_character_is_text() {
     for role in ROLES {
         stream(role, &[Frame::text(RIGHT)]).yields(&[Seen::text(RIGHT)]);
-        let long = RIGHT.repeat(30);
+        let long = RIGHT.repeat(12);
         stream(role, &[Frame::text(&long)]).yields(&[Seen::text(&long)]);
     }
 }
@@ -73,7 +73,7 @@ fn s5_6_a_character_may_be_cut_between_fragments() {
 fn s8_1_text_that_is_not_utf_8_fails_at_the_byte_that_shows_it() {
     for role in ROLES {
         for &(wrong, shows) in WRONG {
-            for before in ["", "x", "κόσμε", &"ascii ".repeat(40)] {
+            for before in ["", "x", "κόσμε", &"ascii ".repeat(25)] {
                 let payload = [before.as_bytes(), wrong, b"rest"].concat();
                 let frame = Frame::text(payload);
                 let needed = frame.header_len(role) + before.len() + shows + 1;
@@ -106,7 +106,7 @@ fn s8_1_text_in_fragments_fails_at_the_byte_that_shows_it() {
 fn s8_1_text_must_not_end_within_a_character() {
     for role in ROLES {
         for cut_off in CUT_OFF {
-            for before in ["", "κόσμε", &"ascii ".repeat(40)] {
+            for before in ["", "κόσμε", &"ascii ".repeat(25)] {
                 let payload = [before.as_bytes(), cut_off].concat();
                 let frame = Frame::text(&payload);
                 let needed = frame.encode(role).len();

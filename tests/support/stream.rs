@@ -113,6 +113,6 @@ impl Stream {
 }
 
 fn cuts(len: usize) -> impl Iterator<Item = usize> {
-    let near_end = move |cut: &usize| *cut < 64 || len - *cut < 64 || cut % 9973 == 0;
+    let near_end = move |cut: &usize| *cut < 32 || len - *cut < 32 || cut % 9973 == 0;
     (0..=len).filter(move |cut| len <= EVERY_CUT_LEN || near_end(cut))
 }
