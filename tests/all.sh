@@ -18,6 +18,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly ALL_SUITES=(rust conformance strangers browser)
 readonly SKIPPED_STATUS=77
+# Only so that a hang becomes a failure. TERM goes to all that a suite has started.
+readonly PATIENCE=(timeout --kill-after=10 1200)
 ENVIRONMENTS=$PWD/tests/.env
 
 main() {
@@ -46,7 +48,7 @@ main() {
 # ---- the suites; each runs in a subshell, its output goes to the terminal and to a log ----
 
 rust_suite() {
-    cargo test --all-features --no-fail-fast
+    "${PATIENCE[@]}" cargo test --all-features --no-fail-fast
 }
 
 examples_build() {
@@ -66,15 +68,15 @@ conformance_suite() {
 strangers_python_suite() {
     ensure_python_environment "$ENVIRONMENTS/strangers" tests/strangers/requirements.txt
     cd tests/strangers
-    PYTHONDONTWRITEBYTECODE=1 "$ENVIRONMENTS/strangers/bin/python" -m pytest
+    PYTHONDONTWRITEBYTECODE=1 "${PATIENCE[@]}" "$ENVIRONMENTS/strangers/bin/python" -m pytest
 }
 
 strangers_node_suite() {
-    ensure_node
+    ensure_node 18
     cd tests/strangers
     npm ci --no-audit --no-fund
     # One file at a time: on a small machine two would only compete.
-    node --test --test-reporter=spec --test-concurrency=1
+    "${PATIENCE[@]}" node --test --test-reporter=spec --test-concurrency=1
 }
 
 browser_suite() {
@@ -82,13 +84,13 @@ browser_suite() {
         echo "tests/browser is not there"
         return 1
     fi
-    ensure_node
+    ensure_node 20 || return "$SKIPPED_STATUS"
     ensure_chromium || return "$SKIPPED_STATUS"
     export CHROMIUM MARKET_FEED_BIN=$TICKWIRE_EXAMPLES/market_feed
     mkdir -p "$SCREENSHOTS"
     cd tests/browser
     npm ci --no-audit --no-fund
-    node --test --test-reporter=spec --test-concurrency=1
+    "${PATIENCE[@]}" node --test --test-reporter=spec --test-concurrency=1
 }
 
 # ---- running and counting ----
@@ -221,12 +223,12 @@ ensure_python_environment() {
 }
 
 ensure_node() {
-    ensure_command node nodejs
-    ensure_command npm npm
-    local major
+    local oldest=$1 major
+    ensure_command node nodejs || return 1
+    ensure_command npm npm || return 1
     major=$(node --version | sed -E 's/^v([0-9]+).*/\1/')
-    if ((major < 18)); then
-        echo "node $(node --version) is too old: version 18 or later is needed"
+    if ((major < oldest)); then
+        echo "node $(node --version) is too old: version $oldest or later is needed"
         return 1
     fi
 }
