@@ -1,13 +1,14 @@
 //! Whether a thread sleeps, so that it is woken when it must be and only then.
 //!
-//! The waking thread first puts its message, then looks whether the other sleeps; the sleeping
-//! thread first says that it will sleep, then looks for messages. With a sequentially consistent
-//! fence between the two steps on each side, at least one of them sees the other: no wakeup is lost.
+//! A waker first puts its message into the queue, then takes the flag down; the sleeper first puts
+//! the flag up, then looks into the queue. Both are read-modify-writes of one word, so one comes
+//! first: either the waker finds the flag up and wakes, or the sleeper's own write follows the
+//! waker's and it sees the message. No wakeup is lost.
 
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicBool, Ordering, fence};
+use loom::sync::atomic::{AtomicBool, Ordering};
 #[cfg(not(loom))]
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The flag that one sleeper and many wakers share.
 #[derive(Debug)]
@@ -24,11 +25,10 @@ impl Default for Doorbell {
 impl Doorbell {
     /// Calls `wake` if the sleeper sleeps or is about to. Call *after* the message is in the queue.
     ///
-    /// Of several wakers only one calls: the rest cost a fence and a load.
+    /// Of several wakers only one calls.
     #[inline]
     pub fn ring(&self, wake: impl FnOnce()) {
-        fence(Ordering::SeqCst);
-        if self.sleeping.load(Ordering::Relaxed) && self.sleeping.swap(false, Ordering::Relaxed) {
+        if self.sleeping.swap(false, Ordering::AcqRel) {
             wake();
         }
     }
@@ -37,13 +37,15 @@ impl Doorbell {
     /// there are any, do not sleep.
     #[inline]
     pub fn prepare_to_sleep(&self) {
-        self.sleeping.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        self.sleeping.swap(true, Ordering::AcqRel);
     }
 
     /// The sleeper is awake and will look for messages before it sleeps again.
+    ///
+    /// A plain store does: a waker that it overwrites has found the flag up, and its call makes the
+    /// next sleep end at once.
     #[inline]
     pub fn wake_up(&self) {
-        self.sleeping.store(false, Ordering::Relaxed);
+        self.sleeping.store(false, Ordering::Release);
     }
 }
