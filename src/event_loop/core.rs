@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::config::LoopConfig;
 use super::counters::Counters;
 use super::link::LoopLink;
-use super::post::Aside;
+use super::post::OwnMail;
 use super::timer_wheel::{Clock, Tick, TimerWheel};
 use crate::buf::{Pool, WriteQueue};
 use crate::protocol::{Role, Workspace};
@@ -26,7 +26,7 @@ pub(crate) struct Core {
     pub(super) queues: Pool<Box<WriteQueue>>,
     pub(super) carries: Pool<Vec<u8>>,
     pub(super) subscribers: SubscriberTable,
-    pub(super) aside: Rc<Aside>,
+    pub(super) own_mail: Rc<OwnMail>,
     pub(super) clock: Clock,
     /// The tick of this turn: time is read once a turn.
     pub(super) now: Tick,
@@ -49,7 +49,7 @@ impl Core {
             queues: Pool::new(MAX_IDLE_COUNT),
             carries: Pool::new(MAX_IDLE_COUNT),
             subscribers: SubscriberTable::new(usize::from(link.index)),
-            aside: Aside::new(link.clone()),
+            own_mail: OwnMail::new(link.clone()),
             clock,
             now: tick,
             wheel: TimerWheel::new(tick),

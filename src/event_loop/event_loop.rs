@@ -97,7 +97,7 @@ impl<S: Service> EventLoop<S> {
 
     /// Runs until shut down.
     pub(crate) fn run(mut self) {
-        stand_at_loop(self.core.aside.clone());
+        stand_at_loop(self.core.own_mail.clone());
         let mut events = Events::with_capacity(EVENTS_CAPACITY);
         let mut due = Vec::new();
         while !self.is_finished() {
@@ -163,26 +163,17 @@ impl<S: Service> EventLoop<S> {
     }
 
     fn take_commands(&mut self) {
-        let mut count = 0;
-        loop {
-            // What callbacks put aside comes first: it is older than what arrives meanwhile.
-            while let Some(command) = self.core.aside.take() {
-                self.carry_out(command);
+        for _ in 0..MAX_COMMANDS_PER_TURN {
+            match self.inbox.take() {
+                Some(command) => self.carry_out(command),
+                None => return self.core.own_mail.settle(),
             }
-            if count == MAX_COMMANDS_PER_TURN {
-                return;
-            }
-            let Some(command) = self.inbox.take() else { return };
-            count += 1;
-            self.carry_out(command);
         }
     }
 
     /// Sleeps until there is something to do.
     fn wait(&mut self, events: &mut Events) {
-        // A callback of the turn's last steps may have put commands aside.
-        let done = self.core.ready.is_empty() && self.core.aside.is_empty();
-        let timeout = if done && self.inbox.prepare_to_sleep() {
+        let timeout = if self.core.ready.is_empty() && self.inbox.prepare_to_sleep() {
             self.timeout()
         } else {
             Some(Duration::ZERO)

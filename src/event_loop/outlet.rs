@@ -6,6 +6,7 @@ use super::command::Command;
 use super::connection::{Io, Session};
 use super::core::Core;
 use super::outgoing::Payload;
+use super::post::Patience;
 use super::{Closed, ConnectionId, Outcome, Outgoing, fits};
 use crate::frame::{CloseCode, OpCode, encode_frame, server_frame_head};
 use crate::pubsub::TopicCore;
@@ -53,8 +54,8 @@ impl Outlet<'_> {
             return Outcome::Dropped;
         }
         self.core.counters.messages_sent += 1;
-        if !self.core.aside.is_empty() {
-            return self.send_aside(message, queued);
+        if self.core.own_mail.is_pending() {
+            return self.send_behind(message, queued);
         }
         if payload.len() < SPLIT_FROM_LEN {
             encode_frame(&mut self.core.cork, true, message.opcode, None, payload);
@@ -71,12 +72,18 @@ impl Outlet<'_> {
         Outcome::Queued
     }
 
-    /// This callback has asked for something through a handle: what it sends now must not overtake.
+    /// A callback of this turn has sent something by a handle: this must not overtake it.
     #[cold]
-    fn send_aside(&mut self, message: &Outgoing<'_>, queued: usize) -> Outcome {
+    fn send_behind(&mut self, message: &Outgoing<'_>, queued: usize) -> Outcome {
         let (id, frame) = (self.io.id, message.encode_shared());
-        self.core.link.directory.charge(id.index, frame.len());
-        self.core.aside.push(Command::Send { id, frame });
+        let len = frame.len();
+        let directory = &self.core.link.directory;
+        directory.charge(id.index, len);
+        if !self.core.own_mail.post(Command::Send { id, frame }, Patience::None) {
+            directory.discharge(id.index, len);
+            self.io.flags.drain_owed = true;
+            return Outcome::Dropped;
+        }
         if queued == 0 { Outcome::Sent } else { Outcome::Queued }
     }
 
@@ -116,9 +123,11 @@ impl Outlet<'_> {
     /// Starts the closing handshake, or ends it if the peer started it. Behind what is queued:
     /// nothing may follow a close frame.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
-        if !self.core.aside.is_empty() && !self.session.endpoint.is_input_ended() {
+        if self.core.own_mail.is_pending() {
             let command = Command::Close { id: self.io.id, code, reason: reason.into() };
-            return self.core.aside.push(command);
+            if self.core.own_mail.post(command, Patience::Wait) {
+                return;
+            }
         }
         self.close_now(code, reason);
     }
@@ -142,18 +151,17 @@ impl Outlet<'_> {
         self.io.flags.broken = true;
     }
 
-    /// Subscribes to a topic; says whether that is new.
-    pub(crate) fn subscribe(&mut self, topic: &Arc<TopicCore>) -> bool {
+    /// Subscribes to a topic, behind the publications that wait in the mailbox.
+    pub(crate) fn subscribe(&mut self, topic: &Arc<TopicCore>) {
         topic.add_interest(usize::from(self.core.link.index));
-        if self.core.aside.is_empty() {
-            return self.subscribe_now(topic);
+        let command = Command::Subscribe { id: self.io.id, topic: topic.clone() };
+        if self.core.link.mailbox.send_over(command).is_err() {
+            self.subscribe_now(topic);
         }
-        self.core.aside.push(Command::Subscribe { id: self.io.id, topic: topic.clone() });
-        !self.session.topics.contains(&topic.id())
     }
 
     /// Subscribes; the interest has been counted.
-    pub(super) fn subscribe_now(&mut self, topic: &Arc<TopicCore>) -> bool {
+    pub(super) fn subscribe_now(&mut self, topic: &Arc<TopicCore>) {
         let new =
             !self.session.topics.contains(&topic.id()) && !self.session.endpoint.is_close_sent();
         if new {
@@ -162,20 +170,14 @@ impl Outlet<'_> {
         } else {
             topic.remove_interest(usize::from(self.core.link.index));
         }
-        new
     }
 
-    /// Unsubscribes; says whether there was a subscription.
-    pub(crate) fn unsubscribe(&mut self, topic: &TopicCore) -> bool {
-        if self.core.aside.is_empty() {
-            return self.unsubscribe_now(topic);
+    /// Unsubscribes, behind what waits in the mailbox.
+    pub(crate) fn unsubscribe(&mut self, topic: &TopicCore) {
+        let command = Command::Unsubscribe { id: self.io.id, topic: topic.id() };
+        if self.core.link.mailbox.send_over(command).is_err() {
+            self.session.unsubscribe(self.core, topic.id(), self.io.id.index);
         }
-        self.core.aside.push(Command::Unsubscribe { id: self.io.id, topic: topic.id() });
-        self.session.topics.contains(&topic.id())
-    }
-
-    fn unsubscribe_now(&mut self, topic: &TopicCore) -> bool {
-        self.session.unsubscribe(self.core, topic.id(), self.io.id.index)
     }
 }
 

@@ -1,12 +1,11 @@
 //! How a command reaches a loop, by which thread it is that asks.
 //!
-//! On a loop's own thread (inline callbacks) a command for that loop is put aside and carried out
-//! in the same turn; for another loop it is sent without ever waiting. On a handler thread, what its
-//! callbacks have sent before goes first, so that one thread's sends stay in order. On any other
-//! thread it is simply sent.
+//! Every command goes through the loop's mailbox, those of the loop's own callbacks too: so that
+//! publications and subscriptions have one order. A loop's thread (inline callbacks) never waits for
+//! room. A handler thread first sends what its callbacks have gathered, so that one thread's sends
+//! stay in order. On any other thread a command is simply sent.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,38 +24,41 @@ thread_local! {
 /// Which thread this is.
 enum Here {
     Elsewhere,
-    Loop(Rc<Aside>),
+    Loop(Rc<OwnMail>),
     Handler(Rc<Outbox>),
 }
 
-/// Commands of a loop's own callbacks to itself.
+/// What a loop's own callbacks have sent to it by handles, as far as their further sends must know.
 #[derive(Debug)]
-pub(super) struct Aside {
+pub(super) struct OwnMail {
     link: Arc<LoopLink>,
-    commands: RefCell<VecDeque<Command>>,
-    count: Cell<usize>,
+    /// There are commands in the mailbox that a callback's later sends must not overtake.
+    pending: Cell<bool>,
 }
 
-impl Aside {
+impl OwnMail {
     pub(super) fn new(link: Arc<LoopLink>) -> Rc<Self> {
-        Rc::new(Self { link, commands: RefCell::default(), count: Cell::new(0) })
+        Rc::new(Self { link, pending: Cell::new(false) })
     }
 
-    /// Whether there are commands that what comes later must not overtake.
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.count.get() == 0
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending.get()
     }
 
-    pub(super) fn push(&self, command: Command) {
-        self.commands.borrow_mut().push_back(command);
-        self.count.set(self.count.get() + 1);
+    /// The mailbox has been emptied.
+    pub(super) fn settle(&self) {
+        self.pending.set(false);
     }
 
-    pub(super) fn take(&self) -> Option<Command> {
-        let command = self.commands.borrow_mut().pop_front()?;
-        self.count.set(self.count.get() - 1);
-        Some(command)
+    /// Sends a command to the loop itself; says whether there was room. What must not be lost uses
+    /// room that is kept for it.
+    pub(super) fn post(&self, command: Command, patience: Patience) -> bool {
+        self.pending.set(true);
+        match patience {
+            Patience::Wait => self.link.mailbox.send_over(command).is_ok(),
+            Patience::None => self.link.mailbox.try_send(command).is_ok(),
+        }
     }
 
     fn is_for(&self, link: &Arc<LoopLink>) -> bool {
@@ -65,8 +67,8 @@ impl Aside {
 }
 
 /// This thread is the loop's own from here on.
-pub(super) fn stand_at_loop(aside: Rc<Aside>) {
-    HERE.replace(Here::Loop(aside));
+pub(super) fn stand_at_loop(own: Rc<OwnMail>) {
+    HERE.replace(Here::Loop(own));
 }
 
 /// This thread is a handler thread from here on.
@@ -84,10 +86,7 @@ pub(crate) enum Patience {
 /// Sends a command to a loop; says whether it was accepted.
 pub(crate) fn post(link: &Arc<LoopLink>, command: Command, patience: Patience) -> bool {
     HERE.with_borrow(|here| match here {
-        Here::Loop(aside) if aside.is_for(link) => {
-            aside.push(command);
-            true
-        }
+        Here::Loop(own) if own.is_for(link) => own.post(command, patience),
         Here::Loop(_) => link.mailbox.try_send(command).is_ok(),
         Here::Handler(outbox) => {
             outbox.flush();
@@ -114,32 +113,25 @@ pub(crate) fn publish(loops: &Loops, topic: &TopicCore, frame: &Bytes) -> Outcom
             outbox.flush();
         }
         let mut sequence = topic.lock_order();
-        let mut routes: Vec<(&LoopLink, Route<'_>)> = Vec::new();
+        let mut permits: Vec<(&LoopLink, Permit<'_>)> = Vec::new();
         for index in topic.interested_loops() {
             let link = &loops[index];
-            let route = match here {
-                Here::Loop(aside) if aside.is_for(link) => Route::Aside(aside),
-                _ if link.mailbox.is_closed() => return Outcome::Gone,
-                _ => match link.mailbox.reserve() {
-                    Some(permit) => Route::Mailbox(permit),
-                    None => return Outcome::Dropped,
-                },
-            };
-            routes.push((link, route));
+            if link.mailbox.is_closed() {
+                return Outcome::Gone;
+            }
+            match link.mailbox.reserve() {
+                Some(permit) => permits.push((link, permit)),
+                None => return Outcome::Dropped,
+            }
+            if let Here::Loop(own) = here {
+                own.pending.set(own.pending.get() || own.is_for(link));
+            }
         }
         *sequence += 1;
-        for (link, route) in routes {
+        for (link, permit) in permits {
             let command = Command::Publish { topic: topic.id(), frame: frame.clone() };
-            match route {
-                Route::Aside(aside) => aside.push(command),
-                Route::Mailbox(permit) => link.mailbox.send_with(permit, command),
-            }
+            link.mailbox.send_with(permit, command);
         }
         Outcome::Sent
     })
-}
-
-enum Route<'a> {
-    Aside(&'a Aside),
-    Mailbox(Permit<'a>),
 }

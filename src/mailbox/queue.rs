@@ -33,6 +33,9 @@ struct Shared {
     capacity: usize,
 }
 
+/// Room beyond the capacity for [`Mailbox::send_over`], in messages.
+const KEPT_CAPACITY: usize = 4096;
+
 /// The mailbox is full: the loop is behind. Gives back what was to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full<T>(pub T);
@@ -50,7 +53,7 @@ impl Drop for Permit<'_> {
 /// A mailbox for at most `capacity` messages and its inbox; `waker` wakes the loop's poller.
 #[must_use]
 pub fn mailbox<T>(capacity: usize, waker: Waker) -> (Mailbox<T>, Inbox<T>) {
-    let (sender, receiver) = crossbeam_channel::bounded(capacity);
+    let (sender, receiver) = crossbeam_channel::bounded(capacity + KEPT_CAPACITY);
     let occupied = AtomicUsize::new(0);
     let shared = Arc::new(Shared { doorbell: Doorbell::default(), waker, occupied, capacity });
     (Mailbox { shared: shared.clone(), sender }, Inbox { shared, receiver })
@@ -95,6 +98,23 @@ impl<T> Mailbox<T> {
                 Ok(())
             }
             None => Err(Full(message)),
+        }
+    }
+
+    /// Sends without waiting, beyond the capacity if need be: for what must not be lost and comes
+    /// from a thread that must not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] with the message when even the room kept for this is used up (4,096 messages).
+    pub fn send_over(&self, message: T) -> Result<(), Full<T>> {
+        let occupied = self.shared.occupied.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit(&self.shared);
+        if occupied < self.shared.capacity + KEPT_CAPACITY {
+            self.send_with(permit, message);
+            Ok(())
+        } else {
+            Err(Full(message))
         }
     }
 
@@ -195,6 +215,19 @@ mod tests {
         assert!(mailbox.reserve().is_none());
         assert_eq!(inbox.take(), Some('x'));
         assert!(mailbox.reserve().is_some());
+    }
+
+    #[test]
+    fn what_must_not_be_lost_finds_room_in_a_full_mailbox() {
+        let (mailbox, inbox, _poll) = small(1);
+        mailbox.try_send(0).unwrap();
+        for i in 1..=KEPT_CAPACITY {
+            assert_eq!(mailbox.send_over(i), Ok(()));
+        }
+        assert_eq!(mailbox.send_over(9), Err(Full(9)));
+        assert_eq!(mailbox.try_send(9), Err(Full(9)));
+        assert_eq!((0..=KEPT_CAPACITY).find(|&i| inbox.take() != Some(i)), None);
+        assert_eq!(mailbox.try_send(9), Ok(()));
     }
 
     #[test]
