@@ -35,8 +35,6 @@ pub(crate) enum LineError {
 /// A line, its payload not read yet.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
-    /// Nanoseconds since the Unix epoch.
-    pub(crate) time: u64,
     /// The JSON text as it was received.
     pub(crate) text: &'a str,
     /// The symbol in the name of the stream, in lower case.
@@ -102,14 +100,14 @@ impl<'a> Line<'a> {
     /// Reads a line as far as to know whose it is.
     pub(crate) fn parse(line: &'a str) -> Result<Self, LineError> {
         let (time, text) = line.split_once(' ').ok_or(LineError::NoTime)?;
-        let time = time.parse().map_err(|_| LineError::NoTime)?;
+        time.parse::<u64>().map_err(|_| LineError::NoTime)?;
         let envelope: Envelope<'a> = serde_json::from_str(text)?;
         let (symbol, kind) = envelope
             .stream
             .split_once('@')
             .filter(|(symbol, kind)| !symbol.is_empty() && !kind.is_empty())
             .ok_or_else(|| LineError::Stream(envelope.stream.to_owned()))?;
-        Ok(Self { time, text, symbol, kind, data: envelope.data })
+        Ok(Self { text, symbol, kind, data: envelope.data })
     }
 
     /// Reads the payload in the scale of its symbol.
@@ -266,7 +264,7 @@ mod tests {
     fn reads_the_three_streams() {
         let line = r#"1723161600164378285 {"stream":"btcusdt@trade","data":{"e":"trade","E":1723161601438,"s":"BTCUSDT","t":3735693016,"p":"61685.99000000","q":"0.00017000","T":1723161601437,"m":true,"M":true}}"#;
         let parsed = Line::parse(line).unwrap();
-        assert_eq!((parsed.time, parsed.symbol), (1_723_161_600_164_378_285, "btcusdt"));
+        assert_eq!(parsed.symbol, "btcusdt");
         assert!(parsed.text.starts_with("{\"stream\"") && parsed.text.ends_with("}}"));
         assert_eq!(
             payload(line).unwrap(),

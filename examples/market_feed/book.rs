@@ -180,6 +180,7 @@ impl Book {
     }
 
     /// The whole quantity at a price.
+    #[cfg(test)]
     pub(crate) fn quantity(&self, side: Side, price: i64) -> i64 {
         let queues = self.queues(side);
         queues

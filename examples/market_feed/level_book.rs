@@ -54,6 +54,7 @@ impl LevelBook {
     }
 
     /// The number of levels on both sides.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.bids.len() + self.asks.len()
     }

@@ -1,24 +1,31 @@
 //! A market-data feed: order books, trades and tickers of a simulated exchange, or of captured
-//! streams that are replayed.
+//! streams that are replayed, with a page that shows them.
 //!
-//! `options.rs` reads the command line, `market.rs` turns a source into numbered messages encoded
-//! once, `request.rs` reads what clients ask for.
-
-// Until `service.rs` serves it, much of the feed is reached from the tests only.
-#![allow(dead_code)]
+//! `cargo run --release --example market_feed`, then open the address that it prints.
+//!
+//! `options.rs` reads the command line and `market.rs` turns a source into numbered messages, each
+//! encoded once. `feed.rs` is the thread that owns the market and publishes it, `service.rs` the
+//! handler that takes requests, and `site.rs` serves the page. `wire.rs` and `binary.rs` are the
+//! protocol.
 
 mod binance;
+#[cfg_attr(not(test), allow(dead_code, reason = "to decode is the client's part"))]
 mod binary;
 mod book;
 mod capture;
 mod checksum;
+#[cfg(test)]
 mod client_book;
+mod clock;
+mod feed;
 mod fixed;
+#[cfg(test)]
 mod incoming;
 mod level_book;
 mod market;
 mod message;
 mod options;
+mod pacing;
 mod profiles;
 mod published;
 mod replay;
@@ -27,28 +34,40 @@ mod replayed;
 mod request;
 #[cfg(test)]
 mod scratch_dir;
+mod service;
 mod simulated;
 mod simulator;
+mod site;
+mod status;
+mod topics;
 mod wire;
 
+use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use clap::Parser;
+use tickwire::Server;
 
-use market::{Next, Sink, Update};
+use feed::{Errand, Feed};
 use options::Options;
+use service::Service;
+use status::Status;
 
-/// The shortest sleep between two turns of the market. Finer turns cost more than they show.
-const MIN_PAUSE: Duration = Duration::from_micros(500);
-/// The longest, so that a request to stop is soon heard.
-const MAX_PAUSE: Duration = Duration::from_millis(100);
+/// Requests that may wait for the market's thread; more are refused.
+const MAX_ERRANDS: usize = 16 * 1024;
+/// How long connections may take to say goodbye after Ctrl-C.
+const GOODBYE: Duration = Duration::from_millis(500);
+/// How long readers may take for the rest of a replay that has ended.
+const REST: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .format_timestamp(None)
+        .init();
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -58,38 +77,47 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
-    let mut market = options.market()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopper = Arc::clone(&stop);
-    ctrlc::set_handler(move || stopper.store(true, Ordering::Relaxed))?;
-    let mut counts = Counts::default();
-    let begun = Instant::now();
-    while !stop.load(Ordering::Relaxed) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
-        match market.advance(now, &mut counts) {
-            Next::Ended => break,
-            Next::At(next) if next <= now => {}
-            Next::At(next) => {
-                thread::sleep(Duration::from_nanos(next - now).clamp(MIN_PAUSE, MAX_PAUSE));
-            }
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let market = options.market()?;
+    let (errands, inbox) = mpsc::sync_channel(MAX_ERRANDS);
+    let status = Arc::new(Status::new(&market));
+    let service = Service::new(&market, errands.clone(), Arc::clone(&status));
+    let server = options.server().start(service).map_err(|error| explain(error, options))?;
+    let handle = server.handle();
+    status.set_server(handle.clone());
+    ctrlc::set_handler({
+        let handle = handle.clone();
+        move || {
+            handle.shutdown(GOODBYE);
+            // Without a receiver the feed has ended already.
+            let _ = errands.send(Errand::Stop);
         }
-    }
-    log::info!("{:?} in {:?}: {:?}", counts, begun.elapsed(), market.stats());
-    Ok(())
+    })?;
+    announce(&server);
+    Feed::new(market, handle.clone(), inbox, status, options.manner()).run();
+    handle.shutdown(REST);
+    Ok(server.join()?)
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    messages: u64,
-    json_bytes: u64,
-    binary_bytes: u64,
+fn explain(error: tickwire::Error, options: &Options) -> String {
+    if error.is_bind() {
+        let port = options.listen.port().wrapping_add(1);
+        return format!("{error}; choose another address, such as --listen 127.0.0.1:{port}");
+    }
+    error.to_string()
 }
 
-impl Sink for Counts {
-    fn publish(&mut self, update: Update<'_>) {
-        self.messages += 1;
-        self.json_bytes += update.json.map_or(0, str::len) as u64;
-        self.binary_bytes += update.binary.map_or(0, <[u8]>::len) as u64;
+/// Says where the server listens, for tests, and what to open, for people. Whoever started it may
+/// have stopped listening after the first line.
+fn announce(server: &Server) {
+    let mut lines = String::new();
+    for address in server.local_addrs() {
+        lines.push_str(&format!("listening on {address}\n"));
     }
+    for address in server.local_addrs() {
+        // No browser goes to 0.0.0.0.
+        let address = address.to_string().replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+        lines.push_str(&format!("open http://{address}/ (Ctrl-C stops the feed)\n"));
+    }
+    let _ = io::stdout().write_all(lines.as_bytes());
 }

@@ -1,10 +1,11 @@
 //! A market from either source, driven by a clock that the caller reads.
 //!
 //! One thread owns the [`Market`] and calls [`Market::advance`] whenever the time that it answered
-//! has come; every message goes to a [`Sink`], encoded once per encoding. Other threads hold a
-//! [`View`], which tells the current state of a symbol to those who come later.
+//! has come; every message goes to a [`Sink`], encoded once per encoding. Between two turns the
+//! same thread asks for the current state on behalf of those who come later, so that what they are
+//! told and what is published next follow each other without a lock.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::binary;
 use crate::message::{BookMessage, Channel, Directory, Encoding, Level, Side};
@@ -16,10 +17,6 @@ use crate::simulator::Simulator;
 use crate::wire;
 
 /// Where messages go.
-///
-/// A symbol's state is locked while the message that changes it is handed over, so that a
-/// [`View`] never knows of a message that the sink does not know of. A sink must therefore not ask
-/// a [`View`].
 pub(crate) trait Sink {
     /// Whether anybody wants messages of this kind now. Those that nobody wants are numbered, but
     /// not encoded.
@@ -36,8 +33,6 @@ pub(crate) trait Sink {
 pub(crate) struct Update<'a> {
     pub(crate) channel: Channel,
     pub(crate) symbol: u16,
-    /// The message's number, or for `raw` zero: those bear no number.
-    pub(crate) seq: u64,
     /// `None` if the sink did not want it.
     pub(crate) json: Option<&'a str>,
     /// `None` if the sink did not want it. Raw messages have no binary form: subscribers of both
@@ -45,13 +40,11 @@ pub(crate) struct Update<'a> {
     pub(crate) binary: Option<&'a [u8]>,
 }
 
-/// A message that tells the current state.
+/// A message in one of the encodings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Current {
-    /// The number of the last message that the state includes.
-    pub(crate) seq: u64,
-    /// JSON text, or the binary encoding.
-    pub(crate) bytes: Vec<u8>,
+pub(crate) enum Encoded {
+    Json(String),
+    Binary(Vec<u8>),
 }
 
 /// What [`Market::advance`] has to say.
@@ -96,8 +89,8 @@ impl Market {
     pub(crate) fn simulated(simulator: Simulator) -> Self {
         let count = (0..=u16::MAX).take(simulator.len());
         let instruments = count.map(|symbol| simulator.profile(symbol).instrument.clone());
-        let outlet = Outlet::new(Arc::new(Directory::new(instruments.collect())));
-        let source = Source::Simulated(Box::new(Simulated::new(simulator, &outlet)));
+        let mut outlet = Outlet::new(Arc::new(Directory::new(instruments.collect())));
+        let source = Source::Simulated(Box::new(Simulated::new(simulator, &mut outlet)));
         Self { outlet, source }
     }
 
@@ -125,12 +118,29 @@ impl Market {
         matches!(self.source, Source::Replayed(_))
     }
 
-    /// The current state, for other threads.
-    pub(crate) fn view(&self) -> View {
-        View {
-            directory: Arc::clone(&self.outlet.directory),
-            symbols: Arc::clone(&self.outlet.symbols),
+    /// The whole book of a symbol. The next delta published follows it.
+    pub(crate) fn snapshot(&self, symbol: u16, encoding: Encoding) -> Encoded {
+        let state = self.outlet.state(symbol);
+        let mut book = BookMessage::default();
+        state.snapshot(&mut book);
+        match encoding {
+            Encoding::Json => {
+                Encoded::json(|json| wire::push_book(json, state.instrument(), &book))
+            }
+            Encoding::Binary => Encoded::binary(|binary| binary::push_book(binary, &book)),
         }
+    }
+
+    /// The latest ticker of a symbol; `None` before its first.
+    pub(crate) fn ticker(&self, symbol: u16, encoding: Encoding) -> Option<Encoded> {
+        let state = self.outlet.state(symbol);
+        let ticker = state.ticker()?;
+        Some(match encoding {
+            Encoding::Json => {
+                Encoded::json(|json| wire::push_ticker(json, state.instrument(), &ticker))
+            }
+            Encoding::Binary => Encoded::binary(|binary| binary::push_ticker(binary, &ticker)),
+        })
     }
 
     /// Figures since the start.
@@ -148,79 +158,24 @@ impl Market {
     }
 }
 
-/// The current state of every symbol. Clones are cheap, and any thread may ask.
-#[derive(Debug, Clone)]
-pub(crate) struct View {
-    directory: Arc<Directory>,
-    symbols: Arc<[Mutex<Published>]>,
-}
-
-impl View {
-    /// The symbols.
-    pub(crate) fn directory(&self) -> &Arc<Directory> {
-        &self.directory
+impl Encoded {
+    fn json(write: impl FnOnce(&mut String)) -> Self {
+        let mut text = String::new();
+        write(&mut text);
+        Self::Json(text)
     }
 
-    /// The whole book of a symbol.
-    pub(crate) fn snapshot(&self, symbol: u16, encoding: Encoding) -> Current {
-        self.with_snapshot(symbol, encoding, |current| current)
-    }
-
-    /// The whole book of a symbol, handed to `then` while no delta of it can be published: what
-    /// `then` subscribes to begins with the delta that follows the snapshot.
-    pub(crate) fn with_snapshot<T>(
-        &self,
-        symbol: u16,
-        encoding: Encoding,
-        then: impl FnOnce(Current) -> T,
-    ) -> T {
-        let state = lock(&self.symbols[usize::from(symbol)]);
-        let mut book = BookMessage::default();
-        state.snapshot(&mut book);
+    fn binary(write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut bytes = Vec::new();
-        match encoding {
-            Encoding::Json => {
-                let mut json = String::new();
-                wire::push_book(&mut json, state.instrument(), &book);
-                bytes = json.into_bytes();
-            }
-            Encoding::Binary => binary::push_book(&mut bytes, &book),
-        }
-        then(Current { seq: book.seq, bytes })
-    }
-
-    /// The latest ticker of a symbol; `None` before its first.
-    pub(crate) fn ticker(&self, symbol: u16, encoding: Encoding) -> Option<Current> {
-        self.with_ticker(symbol, encoding, |current| current)
-    }
-
-    /// The latest ticker of a symbol, handed to `then` while no other can be published.
-    pub(crate) fn with_ticker<T>(
-        &self,
-        symbol: u16,
-        encoding: Encoding,
-        then: impl FnOnce(Option<Current>) -> T,
-    ) -> T {
-        let state = lock(&self.symbols[usize::from(symbol)]);
-        then(state.ticker().map(|ticker| {
-            let mut bytes = Vec::new();
-            match encoding {
-                Encoding::Json => {
-                    let mut json = String::new();
-                    wire::push_ticker(&mut json, state.instrument(), &ticker);
-                    bytes = json.into_bytes();
-                }
-                Encoding::Binary => binary::push_ticker(&mut bytes, &ticker),
-            }
-            Current { seq: ticker.seq, bytes }
-        }))
+        write(&mut bytes);
+        Self::Binary(bytes)
     }
 }
 
 /// Turns what happens into numbered, encoded messages. Times are nanoseconds since the Unix epoch.
 pub(crate) struct Outlet {
     directory: Arc<Directory>,
-    symbols: Arc<[Mutex<Published>]>,
+    symbols: Vec<Published>,
     json: String,
     binary: Vec<u8>,
     book: BookMessage,
@@ -229,7 +184,7 @@ pub(crate) struct Outlet {
 
 impl Outlet {
     fn new(directory: Arc<Directory>) -> Self {
-        let state = |(symbol, instrument)| Mutex::new(Published::new(symbol, instrument));
+        let state = |(symbol, instrument)| Published::new(symbol, instrument);
         let instruments = directory.instruments().iter().cloned();
         let symbols = (0..=u16::MAX).zip(instruments).map(state).collect();
         Self {
@@ -242,14 +197,14 @@ impl Outlet {
         }
     }
 
-    /// The number of symbols.
-    pub(crate) fn symbol_count(&self) -> usize {
-        self.symbols.len()
+    /// The published state of a symbol.
+    pub(crate) fn state(&self, symbol: u16) -> &Published {
+        &self.symbols[usize::from(symbol)]
     }
 
-    /// The published state of a symbol.
-    pub(crate) fn state(&self, symbol: u16) -> MutexGuard<'_, Published> {
-        lock(&self.symbols[usize::from(symbol)])
+    /// The published state of a symbol, to be changed.
+    pub(crate) fn state_mut(&mut self, symbol: u16) -> &mut Published {
+        &mut self.symbols[usize::from(symbol)]
     }
 
     /// Publishes a trade.
@@ -261,12 +216,12 @@ impl Outlet {
         level: Level,
         sink: &mut dyn Sink,
     ) {
-        let mut state = lock(&self.symbols[usize::from(symbol)]);
+        let state = &mut self.symbols[usize::from(symbol)];
         let trade = state.trade(time / 1000, id, side, level);
         self.stats.trades += 1;
         let mut encoder = Encoder { json: &mut self.json, binary: &mut self.binary, sink };
         encoder.publish(
-            (Channel::Trades, symbol, trade.seq),
+            (Channel::Trades, symbol),
             |json| wire::push_trade(json, state.instrument(), &trade),
             |binary| binary::push_trade(binary, &trade),
         );
@@ -274,12 +229,12 @@ impl Outlet {
 
     /// Publishes a ticker, if enough is known for one.
     pub(crate) fn ticker(&mut self, (time, symbol): (u64, u16), sink: &mut dyn Sink) {
-        let mut state = lock(&self.symbols[usize::from(symbol)]);
+        let state = &mut self.symbols[usize::from(symbol)];
         let Some(ticker) = state.next_ticker(time / 1000) else { return };
         self.stats.tickers += 1;
         let mut encoder = Encoder { json: &mut self.json, binary: &mut self.binary, sink };
         encoder.publish(
-            (Channel::Ticker, symbol, ticker.seq),
+            (Channel::Ticker, symbol),
             |json| wire::push_ticker(json, state.instrument(), &ticker),
             |binary| binary::push_ticker(binary, &ticker),
         );
@@ -293,7 +248,7 @@ impl Outlet {
         asks: &[Level],
         sink: &mut dyn Sink,
     ) {
-        let mut state = lock(&self.symbols[usize::from(symbol)]);
+        let state = &mut self.symbols[usize::from(symbol)];
         let book = &mut self.book;
         if !state.delta(time / 1000, bids, asks, book) {
             return;
@@ -301,7 +256,7 @@ impl Outlet {
         self.stats.deltas += 1;
         let mut encoder = Encoder { json: &mut self.json, binary: &mut self.binary, sink };
         encoder.publish(
-            (Channel::Book, symbol, book.seq),
+            (Channel::Book, symbol),
             |json| wire::push_book(json, state.instrument(), book),
             |binary| binary::push_book(binary, book),
         );
@@ -312,7 +267,7 @@ impl Outlet {
         self.stats.raw += 1;
         let channel = Channel::Raw;
         if Encoding::ALL.into_iter().any(|encoding| sink.wants(channel, symbol, encoding)) {
-            sink.publish(Update { channel, symbol, seq: 0, json: Some(text), binary: None });
+            sink.publish(Update { channel, symbol, json: Some(text), binary: None });
         }
     }
 }
@@ -326,7 +281,7 @@ struct Encoder<'a> {
 impl Encoder<'_> {
     fn publish(
         &mut self,
-        (channel, symbol, seq): (Channel, u16, u64),
+        (channel, symbol): (Channel, u16),
         write_json: impl FnOnce(&mut String),
         write_binary: impl FnOnce(&mut Vec<u8>),
     ) {
@@ -343,14 +298,9 @@ impl Encoder<'_> {
         if wants_json || wants_binary {
             let json = wants_json.then_some(self.json.as_str());
             let binary = wants_binary.then_some(self.binary.as_slice());
-            self.sink.publish(Update { channel, symbol, seq, json, binary });
+            self.sink.publish(Update { channel, symbol, json, binary });
         }
     }
-}
-
-/// A panic in a sink leaves the state whole: it was changed before the sink was called.
-fn lock(state: &Mutex<Published>) -> MutexGuard<'_, Published> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -95,9 +95,10 @@ impl Channel {
 }
 
 /// The encodings of the feed, one for each subprotocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) enum Encoding {
     /// `tickwire.feed.json.v1`
+    #[default]
     Json,
     /// `tickwire.feed.binary.v1`
     Binary,

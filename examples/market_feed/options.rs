@@ -5,12 +5,19 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Parser;
+use tickwire::{Builder, Limits, Server};
 
+use crate::feed::Manner;
 use crate::market::Market;
 use crate::profiles::{self, SelectError};
 use crate::replay::{Replay, ReplayError};
 use crate::replayed::Speed;
 use crate::simulator::Simulator;
+
+/// The longest request, in bytes: names of thousands of symbols.
+const MAX_REQUEST_LEN: usize = 256 << 10;
+/// Bytes that may wait for one client before it is closed as too slow.
+const MAX_BACKPRESSURE: usize = 32 << 20;
 
 /// A market-data feed over WebSocket: order books, trades and tickers of a simulated exchange, or
 /// of captured streams that are replayed.
@@ -57,6 +64,18 @@ pub(crate) struct Options {
     /// Begin the replay again when it ends
     #[arg(long = "loop", requires = "replay")]
     pub(crate) is_loop: bool,
+
+    /// Begin the replay when this many clients have subscribed to something
+    #[arg(long, value_name = "COUNT", requires = "replay", default_value_t = 0)]
+    pub(crate) wait_for_subscribers: usize,
+
+    /// End when the replay has ended and all clients have got the rest of it
+    #[arg(long, requires = "replay", conflicts_with = "is_loop")]
+    pub(crate) exit_when_done: bool,
+
+    /// No line of figures every second
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
 }
 
 /// Which symbols.
@@ -114,6 +133,29 @@ impl Options {
         let rate = self.rate.unwrap_or(5000.0);
         Ok(Market::simulated(Simulator::new(profiles, rate, self.seed.unwrap_or(1))))
     }
+
+    /// The server that was asked for.
+    pub(crate) fn server(&self) -> Builder {
+        let builder = Server::builder()
+            .bind(self.listen.to_string())
+            .handler_threads(self.handler_threads)
+            .max_connections(self.max_connections.get())
+            .limits(Limits::for_messages_up_to(MAX_REQUEST_LEN))
+            .max_backpressure(MAX_BACKPRESSURE);
+        match self.event_loops {
+            Some(count) => builder.event_loops(count.get()),
+            None => builder,
+        }
+    }
+
+    /// How the feed was asked to behave.
+    pub(crate) fn manner(&self) -> Manner {
+        Manner {
+            wait_for_subscribers: self.wait_for_subscribers,
+            exit_when_done: self.exit_when_done,
+            is_quiet: self.quiet,
+        }
+    }
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
@@ -158,6 +200,9 @@ mod tests {
         for arguments in [
             &["--speed", "10"] as &[_],
             &["--loop"],
+            &["--wait-for-subscribers", "1"],
+            &["--exit-when-done"],
+            &["--replay", "x", "--loop", "--exit-when-done"],
             &["--replay", "x", "--seed", "1"],
             &["--replay", "x", "--rate", "1"],
             &["--rate", "0"],

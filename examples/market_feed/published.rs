@@ -46,11 +46,6 @@ impl Published {
         &self.instrument
     }
 
-    /// The published levels.
-    pub(crate) fn levels(&self) -> &LevelBook {
-        &self.levels
-    }
-
     /// Begins the day at a price.
     pub(crate) fn open_at(&mut self, price: i64) {
         self.has_price = true;

@@ -3,7 +3,7 @@
 //! The files are streamed, never held in memory. Each is read a first time (its first
 //! [`SCAN_LINES`] lines) to learn the symbols and how many decimals their numbers have.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -83,7 +83,8 @@ struct Head {
 #[derive(Debug, Default)]
 struct Faults {
     count: u64,
-    reports: VecDeque<String>,
+    #[cfg(test)]
+    reports: Vec<String>,
 }
 
 impl Replay {
@@ -128,6 +129,7 @@ impl Replay {
     }
 
     /// The reports of the first faults: file, line and what is wrong.
+    #[cfg(test)]
     pub(crate) fn fault_reports(&self) -> impl Iterator<Item = &str> {
         self.faults.reports.iter().map(String::as_str)
     }
@@ -243,7 +245,8 @@ impl Faults {
         self.count += 1;
         if self.count <= MAX_REPORTS {
             log::warn!("skipped {report}");
-            self.reports.push_back(report);
+            #[cfg(test)]
+            self.reports.push(report);
         } else if self.count == MAX_REPORTS + 1 {
             log::warn!("more lines are skipped: from here on they are only counted");
         }

@@ -108,7 +108,7 @@ impl Replayed {
 /// What was known of the day and the books is no longer true.
 fn begin_pass(time: u64, books: &mut [ReplayBook], outlet: &mut Outlet, sink: &mut dyn Sink) {
     for (symbol, book) in (0..=u16::MAX).zip(books) {
-        outlet.state(symbol).close_day();
+        outlet.state_mut(symbol).close_day();
         let (mut bids, mut asks) = (Vec::new(), Vec::new());
         book.reset(&mut bids, &mut asks);
         for bids in bids.chunks(MAX_DELTA_LEVELS) {
@@ -135,7 +135,7 @@ fn publish(
         }
         Payload::Best { update, bid, ask } => {
             book.note_best(update, bid, ask);
-            outlet.state(symbol).best(bid, ask);
+            outlet.state_mut(symbol).best(bid, ask);
             outlet.ticker((time, symbol), sink);
         }
         Payload::Depth { first, last, bids, asks } => {

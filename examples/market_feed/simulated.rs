@@ -33,11 +33,11 @@ struct Pending {
 
 impl Simulated {
     /// Publishes the opening prices and books to those who will ask for them.
-    pub(crate) fn new(simulator: Simulator, outlet: &Outlet) -> Self {
+    pub(crate) fn new(simulator: Simulator, outlet: &mut Outlet) -> Self {
         let symbols = (0..=u16::MAX).take(simulator.len());
         for symbol in symbols {
             let profile = simulator.profile(symbol);
-            outlet.state(symbol).open_at(profile.price * profile.tick);
+            outlet.state_mut(symbol).open_at(profile.price * profile.tick);
         }
         let pending =
             (0..simulator.len()).map(|_| Pending { is_changed: true, ticker_at: 0, book_at: 0 });
@@ -133,7 +133,7 @@ impl Simulated {
         pending.ticker_at = after(pending.ticker_at, TICKER_INTERVAL, now);
         let book = self.simulator.book(symbol);
         if let (Some(bid), Some(ask)) = (book.best(Side::Buy), book.best(Side::Sell)) {
-            outlet.state(symbol).best(scale(bid), scale(ask));
+            outlet.state_mut(symbol).best(scale(bid), scale(ask));
             outlet.ticker((now, symbol), sink);
         }
         next
