@@ -36,7 +36,7 @@ impl ServerArgs {
             .max_connections(self.max_connections)
             .limits(limits)
             .max_backpressure(2 * MAX_MESSAGE_LEN);
-        self.listen.iter().fold(builder, |builder, address| builder.bind(address))
+        self.listen.iter().fold(builder, Builder::bind)
     }
 }
 

@@ -96,7 +96,7 @@ impl TimerWheel {
         }
         // After a long sleep every slot is looked at once, no more.
         let behind = now.0.wrapping_sub(self.next.0);
-        if behind < 1 << 31 && behind >= SLOT_COUNT {
+        if (SLOT_COUNT..1 << 31).contains(&behind) {
             self.next = Tick(now.0.wrapping_sub(SLOT_COUNT - 1));
         }
         while now.is_at_or_after(self.next) {

@@ -21,26 +21,29 @@ use super::response::Response;
 ///     .header(LOCATION, HeaderValue::from_static("wss://other.example/chat"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal(Response);
+pub struct Refusal(
+    /// Boxed: a refusal is the rare branch of a `Result` that is passed around by value.
+    Box<Response>,
+);
 
 impl Refusal {
     /// Refuses with `status` and no content. A status of 1xx becomes 500, as in
     /// [`Response::new`].
     pub fn new(status: StatusCode) -> Self {
-        Self(Response::new(status))
+        Self(Box::new(Response::new(status)))
     }
 
     /// Adds a header, as [`Response::header`] does.
     #[must_use]
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
-        Self(self.0.header(name, value))
+        Self(Box::new(self.0.header(name, value)))
     }
 
     /// Sets the content, as [`Response::body`] does. Browsers show it to nobody; other clients
     /// may log it.
     #[must_use]
     pub fn body(self, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self(self.0.body(content_type, body))
+        Self(Box::new(self.0.body(content_type, body)))
     }
 
     /// The response to send.
@@ -50,7 +53,7 @@ impl Refusal {
 
     /// The response to send.
     pub fn into_response(self) -> Response {
-        self.0
+        *self.0
     }
 }
 
@@ -62,13 +65,13 @@ impl From<StatusCode> for Refusal {
 
 impl From<Response> for Refusal {
     fn from(response: Response) -> Self {
-        Self(response)
+        Self(Box::new(response))
     }
 }
 
 impl From<HandshakeError> for Refusal {
     fn from(error: HandshakeError) -> Self {
-        Self(error.to_response())
+        Self(Box::new(error.to_response()))
     }
 }
 

@@ -87,7 +87,10 @@ impl<H: Handler> Worker<H> {
                 }
                 Job::Assembled(message) => self.message(id, message.as_message()),
                 Job::Drain => {
-                    self.call("drain", id, |handler, ctx, state| handler.drain(ctx, state))
+                    self.call("drain", id, H::drain);
+                }
+                Job::EndOfInput { code, reason } => {
+                    self.server.close(id, code, &reason);
                 }
                 Job::Close(closed) => self.close(id, &closed),
             }
@@ -104,7 +107,7 @@ impl<H: Handler> Worker<H> {
         let link = &self.loops[usize::from(id.loop_index)];
         post(link, Command::Decide { id, decision: Box::new(decision) }, Patience::Wait);
         if opens {
-            self.call("open", id, |handler, ctx, state| handler.open(ctx, state));
+            self.call("open", id, H::open);
         }
     }
 
