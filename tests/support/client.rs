@@ -1,0 +1,373 @@
+//! A blocking WebSocket client that shows everything a server sends and sends anything.
+//!
+//! It does nothing by itself: it answers no ping and no close frame unless a test says so.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::net::Shutdown;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use tickwire::frame::{CloseCode, OpCode, encode_close, encode_frame};
+use tickwire::handshake::{ClientRequest, ServerResponse};
+use tickwire::protocol::{Endpoint, Event, Limits, Role, Workspace};
+use tickwire::transport::LocalAddr;
+
+use super::{HttpClient, HttpResponse, PATIENCE, Socket};
+
+/// Messages of any length that a test may want are taken.
+const MAX_MESSAGE_LEN: usize = 256 << 20;
+
+/// What comes from the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    Text(String),
+    Binary(Vec<u8>),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(u16, String),
+    /// The end of the stream.
+    End,
+    /// The connection was reset.
+    Reset,
+}
+
+impl Received {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+/// A connection to be made: an opening handshake and how to send it.
+#[derive(Clone, Debug)]
+pub(crate) struct Dial {
+    address: LocalAddr,
+    request: ClientRequest,
+    receive_len: Option<usize>,
+    frames_behind: Vec<u8>,
+}
+
+impl Dial {
+    pub(crate) fn new(address: &LocalAddr) -> Self {
+        Self::path(address, "/")
+    }
+
+    pub(crate) fn path(address: &LocalAddr, path: &str) -> Self {
+        let request = ClientRequest::new("test.example", path, *b"nonce of a test.");
+        Self { address: address.clone(), request, receive_len: None, frames_behind: Vec::new() }
+    }
+
+    pub(crate) fn origin(self, origin: &str) -> Self {
+        Self { request: self.request.origin(origin), ..self }
+    }
+
+    pub(crate) fn subprotocol(self, name: &str) -> Self {
+        Self { request: self.request.subprotocol(name), ..self }
+    }
+
+    pub(crate) fn header(self, name: &'static str, value: &'static str) -> Self {
+        let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
+        Self { request: self.request.header(name, value), ..self }
+    }
+
+    /// Keeps the kernel from taking in more than about `len` bytes that the test has not read.
+    pub(crate) fn receive_len(self, len: usize) -> Self {
+        Self { receive_len: Some(len), ..self }
+    }
+
+    /// A text message that is sent in the same write as the request's head.
+    pub(crate) fn text_behind(mut self, text: &str) -> Self {
+        encode_frame(&mut self.frames_behind, true, OpCode::Text, Some(KEY), text.as_bytes());
+        self
+    }
+
+    /// Connects; the server must accept.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Client {
+        let http = self.send();
+        let (response, input) = http.switch(self.request.decoder());
+        Client {
+            writer: Writer { socket: Arc::new(http.into_socket()) },
+            response,
+            endpoint: Endpoint::new(),
+            workspace: Workspace::new(Role::Client, Limits::for_messages_up_to(MAX_MESSAGE_LEN)),
+            input,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Connects and takes whatever HTTP response comes instead of an upgrade.
+    #[track_caller]
+    pub(crate) fn refused(&self) -> HttpResponse {
+        self.send().response()
+    }
+
+    /// Sends the request and leaves the answer to the test.
+    #[track_caller]
+    pub(crate) fn send(&self) -> HttpClient {
+        let socket = Socket::connect_with(&self.address, self.receive_len).expect("connect");
+        let mut head = Vec::new();
+        self.request.encode(&mut head).expect("the test's request is in order");
+        head.extend_from_slice(&self.frames_behind);
+        let http = HttpClient::new(socket);
+        http.send(head);
+        http
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    writer: Writer,
+    response: ServerResponse,
+    endpoint: Endpoint,
+    workspace: Workspace,
+    input: Vec<u8>,
+    /// Decoded and not asked for yet.
+    events: VecDeque<Received>,
+}
+
+impl Client {
+    #[track_caller]
+    pub(crate) fn connect(address: &LocalAddr) -> Self {
+        Dial::new(address).connect()
+    }
+
+    /// The response that accepted the handshake.
+    pub(crate) fn response(&self) -> &ServerResponse {
+        &self.response
+    }
+
+    /// Another thread's way to send.
+    pub(crate) fn writer(&self) -> Writer {
+        self.writer.clone()
+    }
+
+    /// The next thing that comes. Fails the test when nothing does.
+    #[track_caller]
+    pub(crate) fn recv(&mut self) -> Received {
+        match self.recv_within(PATIENCE) {
+            Some(received) => received,
+            None => panic!("the server sent nothing in {PATIENCE:?}"),
+        }
+    }
+
+    /// The next thing that comes, if it does so in time.
+    #[track_caller]
+    pub(crate) fn recv_within(&mut self, timeout: Duration) -> Option<Received> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            self.socket.set_timeouts(timeout).expect("set a timeout");
+            let mut piece = vec![0; 256 * 1024];
+            let read = self.socket.read(&mut piece);
+            self.socket.set_timeouts(PATIENCE).expect("set a timeout");
+            match read {
+                Ok(0) => return Some(Received::End),
+                Ok(len) => self.input.extend_from_slice(&piece[..len]),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut => return None,
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+                        return Some(Received::Reset);
+                    }
+                    _ => panic!("cannot read: {error}"),
+                },
+            }
+            self.decode();
+        }
+    }
+
+    #[track_caller]
+    fn decode(&mut self) {
+        let mut at = 0;
+        while at < self.input.len() {
+            let decoded = self.endpoint.decode(&mut self.workspace, &mut self.input[at..]);
+            let (used, event) = decoded.expect("the server breaks the protocol");
+            at += used;
+            let Some(event) = event else { break };
+            let received = match event {
+                Event::Message(message) => owned(message),
+                Event::Assembled(message) => owned(message.as_message()),
+                Event::Ping(payload) => Received::Ping(payload.to_vec()),
+                Event::Pong(payload) => Received::Pong(payload.to_vec()),
+                Event::Close(frame) => {
+                    Received::Close(frame.code.to_u16(), frame.reason.to_owned())
+                }
+            };
+            self.events.push_back(received);
+        }
+        self.input.drain(..at);
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(&mut self, expected: Received) {
+        assert_eq!(self.recv(), expected);
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_text(&mut self, text: &str) {
+        self.expect(Received::text(text));
+    }
+
+    /// The server's close frame must come next; returns its reason.
+    #[track_caller]
+    pub(crate) fn expect_close(&mut self, code: u16) -> String {
+        match self.recv() {
+            Received::Close(received, reason) if received == code => reason,
+            other => panic!("expected a close frame with {code}, got {other:?}"),
+        }
+    }
+
+    /// The stream must end next: a clean end, and no reset.
+    #[track_caller]
+    pub(crate) fn expect_end(&mut self) {
+        self.expect(Received::End);
+    }
+
+    /// Everything up to the stream's end or reset, without that.
+    #[track_caller]
+    pub(crate) fn recv_to_end(&mut self) -> Vec<Received> {
+        std::iter::from_fn(|| {
+            Some(self.recv())
+                .filter(|received| ![Received::End, Received::Reset].contains(received))
+        })
+        .collect()
+    }
+
+    /// Resets the connection. There must be no other writer.
+    pub(crate) fn reset(self) {
+        self.socket.reset_on_close();
+    }
+
+    /// Closes from this side: the whole handshake, to the end of the stream.
+    #[track_caller]
+    pub(crate) fn leave(mut self) {
+        self.close(1000, "");
+        self.expect_close(1000);
+        self.expect_end();
+    }
+}
+
+impl Deref for Client {
+    type Target = Writer;
+
+    fn deref(&self) -> &Writer {
+        &self.writer
+    }
+}
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// The sending half, for any thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    socket: Arc<Socket>,
+}
+
+impl Writer {
+    #[track_caller]
+    pub(crate) fn send_text(&self, text: &str) {
+        self.send_frame(OpCode::Text, text.as_bytes());
+    }
+
+    #[track_caller]
+    pub(crate) fn send_binary(&self, payload: &[u8]) {
+        self.send_frame(OpCode::Binary, payload);
+    }
+
+    #[track_caller]
+    pub(crate) fn ping(&self, payload: &[u8]) {
+        self.send_frame(OpCode::Ping, payload);
+    }
+
+    #[track_caller]
+    pub(crate) fn pong(&self, payload: &[u8]) {
+        self.send_frame(OpCode::Pong, payload);
+    }
+
+    /// Sends a close frame and nothing else: the stream stays open.
+    #[track_caller]
+    pub(crate) fn close(&self, code: u16, reason: &str) {
+        let mut frame = Vec::new();
+        encode_close(&mut frame, CloseCode::from(code), reason, Some(KEY));
+        self.send_raw(&frame);
+    }
+
+    #[track_caller]
+    pub(crate) fn send_frame(&self, opcode: OpCode, payload: &[u8]) {
+        let mut frame = Vec::new();
+        encode_frame(&mut frame, true, opcode, Some(KEY), payload);
+        self.send_raw(&frame);
+    }
+
+    /// Several text messages in one write.
+    #[track_caller]
+    pub(crate) fn send_texts<'a>(&self, texts: impl IntoIterator<Item = &'a str>) {
+        let mut frames = Vec::new();
+        for text in texts {
+            encode_frame(&mut frames, true, OpCode::Text, Some(KEY), text.as_bytes());
+        }
+        self.send_raw(&frames);
+    }
+
+    #[track_caller]
+    pub(crate) fn send_raw(&self, bytes: &[u8]) {
+        if let Err(error) = self.socket.write_all(bytes) {
+            panic!("cannot send {} bytes: {error}", bytes.len());
+        }
+    }
+
+    /// Sends, and does not care whether the server is still there.
+    pub(crate) fn try_send_raw(&self, bytes: &[u8]) -> std::io::Result<()> {
+        self.socket.write_all(bytes)
+    }
+
+    /// Ends this direction of the stream.
+    #[track_caller]
+    pub(crate) fn shutdown_write(&self) {
+        self.socket.shutdown(Shutdown::Write).expect("shut the write side down");
+    }
+
+    /// Sends `frame` again and again until the server has taken nothing for a while; returns how
+    /// many whole frames it took, and sends the rest of the last one on `finish`.
+    pub(crate) fn fill(&self, frame: &[u8], max_count: usize) -> Filled {
+        const PUSHED_BACK: Duration = Duration::from_millis(700);
+        self.socket.set_write_timeout(PUSHED_BACK).expect("set a timeout");
+        let (mut count, mut at) = (0, 0);
+        while count < max_count {
+            match self.socket.write(&frame[at..]) {
+                Ok(len) => at += len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("cannot send: {error}"),
+            }
+            if at == frame.len() {
+                (count, at) = (count + 1, 0);
+            }
+        }
+        self.socket.set_write_timeout(PATIENCE).expect("set a timeout");
+        let rest = if at == 0 { Vec::new() } else { frame[at..].to_vec() };
+        Filled { count: count + usize::from(at > 0), pushed_back: count < max_count, rest }
+    }
+}
+
+/// What [`Writer::fill`] came to.
+#[derive(Debug)]
+pub(crate) struct Filled {
+    /// Frames that have been begun.
+    pub(crate) count: usize,
+    /// The server stopped taking bytes.
+    pub(crate) pushed_back: bool,
+    /// What is missing of the last one.
+    pub(crate) rest: Vec<u8>,
+}
+
+fn owned(message: tickwire::Message<'_>) -> Received {
+    match message {
+        tickwire::Message::Text(text) => Received::text(text),
+        tickwire::Message::Binary(bytes) => Received::Binary(bytes.to_vec()),
+    }
+}

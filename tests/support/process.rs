@@ -1,0 +1,78 @@
+//! Servers in a process of their own, and what Linux says of a process.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tickwire::transport::LocalAddr;
+
+/// The example of this name, built beside the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
+    // target/<profile>/deps/<test> and target/<profile>/examples/<name>
+    let test = std::env::current_exe().expect("the test's own path");
+    let profile = test.ancestors().nth(2).expect("a profile's directory");
+    let path = profile.join("examples").join(name);
+    assert!(path.exists(), "{} is not there: `cargo test` builds examples", path.display());
+    path
+}
+
+/// A server that says on its standard output where it listens; killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    address: LocalAddr,
+}
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("the server's first line");
+        let address = line.trim().strip_prefix("listening on ").and_then(|it| it.parse().ok());
+        let Some(address) = address else { panic!("not an address: {line:?}") };
+        Self { child, address: LocalAddr::Tcp(address) }
+    }
+
+    pub(crate) fn address(&self) -> &LocalAddr {
+        &self.address
+    }
+
+    pub(crate) fn descriptor_count(&self) -> usize {
+        fs::read_dir(self.proc("fd")).expect("/proc/PID/fd").count()
+    }
+
+    /// Bytes of memory that are resident.
+    pub(crate) fn resident_len(&self) -> usize {
+        let statm = fs::read_to_string(self.proc("statm")).expect("/proc/PID/statm");
+        let pages: usize = statm.split(' ').nth(1).expect("a field").parse().expect("a number");
+        pages * 4096
+    }
+
+    /// CPU time of all threads so far, in the kernel's ticks of 10 ms.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(self.proc("stat")).expect("/proc/PID/stat");
+        // The name in parentheses may hold anything; behind it come fields 3 and on.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().expect("a number"))
+            .sum();
+        Duration::from_millis(10 * ticks)
+    }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{file}", self.child.id()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

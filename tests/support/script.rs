@@ -1,0 +1,125 @@
+//! A handler made of closures.
+
+use tickwire::{Closed, Context, Handler, Message, Refusal, Request, Response, Upgrade};
+
+type Shared<F> = Option<Box<F>>;
+type Callback = dyn Fn(&mut Context<'_>) + Send + Sync;
+
+/// Does nothing but what a test tells it to.
+#[derive(Default)]
+pub(crate) struct Script {
+    upgrade: Shared<dyn Fn(&Request) -> Result<Upgrade<()>, Refusal> + Send + Sync>,
+    open: Shared<Callback>,
+    message: Shared<dyn Fn(&mut Context<'_>, Message<'_>) + Send + Sync>,
+    drain: Shared<Callback>,
+    close: Shared<dyn Fn(&mut Context<'_>, &Closed) + Send + Sync>,
+    http: Shared<dyn Fn(&Request) -> Response + Send + Sync>,
+}
+
+impl Script {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends every message back.
+    pub(crate) fn echo() -> Self {
+        Self::new().on_message(|ctx, message| {
+            ctx.send(message);
+        })
+    }
+
+    pub(crate) fn on_upgrade(
+        mut self,
+        call: impl Fn(&Request) -> Result<Upgrade<()>, Refusal> + Send + Sync + 'static,
+    ) -> Self {
+        self.upgrade = Some(Box::new(call));
+        self
+    }
+
+    pub(crate) fn on_open(
+        mut self,
+        call: impl Fn(&mut Context<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.open = Some(Box::new(call));
+        self
+    }
+
+    pub(crate) fn on_message(
+        mut self,
+        call: impl Fn(&mut Context<'_>, Message<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.message = Some(Box::new(call));
+        self
+    }
+
+    /// As [`on_message`](Self::on_message), for text alone.
+    pub(crate) fn on_text(
+        self,
+        call: impl Fn(&mut Context<'_>, &str) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_message(move |ctx, message| call(ctx, message.as_text().expect("text")))
+    }
+
+    pub(crate) fn on_drain(
+        mut self,
+        call: impl Fn(&mut Context<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.drain = Some(Box::new(call));
+        self
+    }
+
+    pub(crate) fn on_close(
+        mut self,
+        call: impl Fn(&mut Context<'_>, &Closed) + Send + Sync + 'static,
+    ) -> Self {
+        self.close = Some(Box::new(call));
+        self
+    }
+
+    pub(crate) fn on_http(
+        mut self,
+        call: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        self.http = Some(Box::new(call));
+        self
+    }
+}
+
+impl Handler for Script {
+    type State = ();
+
+    fn upgrade(&self, request: &Request) -> Result<Upgrade<()>, Refusal> {
+        self.upgrade.as_ref().map_or_else(|| Ok(Upgrade::new(())), |call| call(request))
+    }
+
+    fn open(&self, ctx: &mut Context<'_>, (): &mut ()) {
+        if let Some(call) = &self.open {
+            call(ctx);
+        }
+    }
+
+    fn message(&self, ctx: &mut Context<'_>, (): &mut (), message: Message<'_>) {
+        if let Some(call) = &self.message {
+            call(ctx, message);
+        }
+    }
+
+    fn drain(&self, ctx: &mut Context<'_>, (): &mut ()) {
+        if let Some(call) = &self.drain {
+            call(ctx);
+        }
+    }
+
+    fn close(&self, ctx: &mut Context<'_>, (): &mut (), closed: &Closed) {
+        if let Some(call) = &self.close {
+            call(ctx, closed);
+        }
+    }
+
+    fn http(&self, request: &Request) -> Response {
+        self.http.as_ref().map_or_else(
+            || Response::new(http::StatusCode::NOT_FOUND).body("text/plain", "not here\n"),
+            |call| call(request),
+        )
+    }
+}
