@@ -36,7 +36,11 @@ impl<S: Service> EventLoop<S> {
         }
         match &connection.phase {
             Phase::Open(open) if open.session.endpoint.is_closed() => self.conclude(key),
-            Phase::Open(open) if open.session.endpoint.is_close_sent() => self.time_closing(key),
+            Phase::Open(open)
+                if open.session.endpoint.is_close_sent() || open.session.owes_close() =>
+            {
+                self.time_closing(key);
+            }
             Phase::Lingering => self.linger(key),
             Phase::Open(_) | Phase::Request(_) | Phase::Deciding(_) => {}
         }
@@ -75,7 +79,7 @@ impl<S: Service> EventLoop<S> {
         }
     }
 
-    /// Our close frame waits for the peer's: from now on for so long and no longer.
+    /// Our close frame waits for the peer's, or for the callbacks before it: from now on for so long and no longer.
     fn time_closing(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         if !std::mem::replace(&mut connection.io.flags.closing_timed, true) {

@@ -9,7 +9,7 @@ use super::core::Core;
 use super::timer_wheel::Tick;
 use super::{Closed, ConnectionId};
 use crate::buf::WriteQueue;
-use crate::frame::find_frame_boundary;
+use crate::frame::{CloseCode, find_frame_boundary};
 use crate::handshake::{AcceptKey, RequestDecoder};
 use crate::protocol::Endpoint;
 use crate::pubsub::TopicId;
@@ -60,6 +60,23 @@ pub(super) struct Session {
     pub(super) topics: Vec<TopicId>,
     /// How it will have ended, once that is known.
     pub(super) closed: Option<Box<Closed>>,
+}
+
+impl Session {
+    /// Nothing more is taken in, and what callbacks still send goes before our close frame.
+    pub(super) fn owes_close(&self) -> bool {
+        self.endpoint.is_input_ended() && !self.endpoint.is_close_sent()
+    }
+
+    /// The close frame that ends the connection: the answer to the peer's repeats its code (RFC 6455
+    /// §5.5.1), a failure says why (§7.1.7).
+    pub(super) fn owed_close(&self) -> (CloseCode, String) {
+        match self.closed.as_deref() {
+            Some(Closed { code, was_clean: true, .. }) => (*code, String::new()),
+            Some(Closed { code, reason, .. }) => (*code, reason.clone()),
+            None => (CloseCode::NO_STATUS, String::new()),
+        }
+    }
 }
 
 /// Socket, queues and timers: what every phase has.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::EventLoop;
 use super::config::LoopConfig;
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Open, Phase};
 use super::outlet::Outlet;
 use super::service::Service;
 use super::timer_wheel::{Entry, TICK, Tick};
@@ -63,6 +63,15 @@ impl<S: Service> EventLoop<S> {
             }
             Due::GiveUp(reason) => {
                 self.core.counters.timeouts += 1;
+                if let Phase::Open(Open { session, .. }) = &mut connection.phase {
+                    if session.owes_close() {
+                        // The callbacks are not waited for any longer.
+                        let (code, reason) = session.owed_close();
+                        let (io, core) = (&mut connection.io, &mut self.core);
+                        Outlet { io, session, core }.close_now(code, &reason);
+                        return self.finish_turn(key);
+                    }
+                }
                 if matches!(connection.phase, Phase::Request(_)) {
                     // The client may still want to know; it is not waited for.
                     let mut response = Vec::new();
@@ -95,6 +104,9 @@ fn due<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
         Phase::Lingering => limit(config.close_timeout, "the peer did not end the connection"),
         Phase::Open(open) if open.session.endpoint.is_close_sent() => {
             limit(config.close_timeout, "the peer did not answer the close frame")
+        }
+        Phase::Open(open) if open.session.owes_close() => {
+            limit(config.close_timeout, "the handler took too long for the last messages")
         }
         Phase::Open(_) => match config.keep_alive.action(now.since(io.since), io.flags.pinged) {
             KeepAliveAction::Wait(silence) => {

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use super::EventLoop;
 use super::connection::{Connection, Io, Open, Phase};
 use super::core::Core;
 use super::outlet::Outlet;
 use super::service::Service;
+use super::{Closed, EventLoop};
 use crate::protocol::{Event, ProtocolError};
 
 /// A payload of which at least this much is missing is received straight into its message.
@@ -135,12 +135,19 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// The socket has nothing, or has ended: then the connection is over, but for one that only
-    /// waits for its last bytes to be written.
+    /// waits for its last bytes: to be written, or to be sent by callbacks.
     fn nothing_read(&mut self, key: u32) -> Progress {
-        if let Some(connection) = self.connections.get_mut(key as usize) {
-            let lingers = matches!(connection.phase, Phase::Lingering);
-            let io = &mut connection.io;
-            io.flags.broken |= io.flags.fin_received && !(lingers && io.queued_len() > 0);
+        if let Some(Connection { io, phase }) = self.connections.get_mut(key as usize) {
+            let waits = match phase {
+                Phase::Lingering => io.queued_len() > 0,
+                Phase::Open(open) => open.session.endpoint.is_input_ended(),
+                Phase::Request(_) | Phase::Deciding(_) => false,
+            };
+            if io.flags.fin_received && !waits {
+                // The peer may still read: it gets what its last messages were answered.
+                io.uncork(&mut self.core);
+                io.flags.broken = true;
+            }
         }
         Progress::Drained
     }
@@ -205,7 +212,7 @@ impl<S: Service> EventLoop<S> {
                     handle(service, io, core, open, event);
                 }
                 Err(error) => {
-                    fail(io, core, open, &error);
+                    fail(service, io, core, open, &error);
                     at = input.len();
                 }
             }
@@ -240,7 +247,7 @@ impl<S: Service> EventLoop<S> {
             Ok(Some(message)) => {
                 handle(&mut self.service, io, core, open, Event::Assembled(message));
             }
-            Err(error) => fail(io, core, open, &error),
+            Err(error) => fail(&mut self.service, io, core, open, &error),
         }
         if len < room { Progress::Drained } else { Progress::More }
     }
@@ -314,21 +321,40 @@ fn handle<S: Service>(
         }
         Event::Pong(_) => {}
         Event::Close(frame) => {
-            let mut outlet = Outlet { io, session, core };
-            // The answer repeats the code (§5.5.1).
-            outlet.close_now(frame.code, "");
-            let closed = super::Closed {
-                code: frame.code,
-                reason: frame.reason.to_owned(),
-                was_clean: true,
-            };
-            outlet.session.closed = Some(Box::new(closed));
+            let (code, reason) = (frame.code, frame.reason.to_owned());
+            end_input(service, io, core, open, Closed { code, reason, was_clean: true });
         }
     }
 }
 
-fn fail<S>(io: &mut Io, core: &mut Core, open: &mut Open<S>, error: &ProtocolError) {
+fn fail<S: Service>(
+    service: &mut S,
+    io: &mut Io,
+    core: &mut Core,
+    open: &mut Open<S::State>,
+    error: &ProtocolError,
+) {
     core.counters.protocol_errors += 1;
-    let session = &mut open.session;
-    Outlet { io, session, core }.fail(error.close_code(), &error.to_string());
+    let (code, reason) = (error.close_code(), error.to_string());
+    end_input(service, io, core, open, Closed { code, reason, was_clean: false });
+}
+
+/// Nothing more is taken in. Our close frame goes behind the replies to the messages before it,
+/// which callbacks may be at yet.
+fn end_input<S: Service>(
+    service: &mut S,
+    io: &mut Io,
+    core: &mut Core,
+    open: &mut Open<S::State>,
+    closed: Closed,
+) {
+    let Open { state, session } = open;
+    session.endpoint.end_input(&mut core.workspace);
+    session.closed = Some(Box::new(closed));
+    if session.owes_close() {
+        let (code, reason) = session.owed_close();
+        if service.end_input(io.id, state, code, &reason) {
+            Outlet { io, session, core }.close(code, &reason);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What a loop asks of the application.
 
 use super::{Closed, ConnectionId, Decision, Outlet};
+use crate::frame::CloseCode;
 use crate::handshake::Request;
 use crate::protocol::{AssembledMessage, Message};
 
@@ -31,6 +32,19 @@ pub(crate) trait Service {
 
     /// What waited for the connection has been written.
     fn drain(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State);
+
+    /// Nothing more will be received. Says whether our close frame can go at once; otherwise the
+    /// service answers with a [`Command::Close`](super::Command::Close) behind what the callbacks of
+    /// the messages before still send.
+    fn end_input(
+        &mut self,
+        _id: ConnectionId,
+        _state: &Self::State,
+        _code: CloseCode,
+        _reason: &str,
+    ) -> bool {
+        true
+    }
 
     /// The connection is gone. Comes once for each state, also for one whose request is undecided.
     fn close(&mut self, id: ConnectionId, state: Self::State, closed: Closed);

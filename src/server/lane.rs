@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::event_loop::{Closed, ConnectionId};
+use crate::frame::CloseCode;
 use crate::handshake::Request;
 use crate::protocol::AssembledMessage;
 
@@ -46,6 +47,12 @@ pub(super) enum Job {
     /// A large one, in the buffer that it was received into.
     Assembled(AssembledMessage),
     Drain,
+    /// The messages are over: to be answered by this close frame, behind what they made the
+    /// callbacks send.
+    EndOfInput {
+        code: CloseCode,
+        reason: Box<str>,
+    },
     Close(Box<Closed>),
 }
 

@@ -2,6 +2,7 @@
 
 use super::lane::{Batch, Job, LaneSender};
 use crate::event_loop::{Answer, Closed, ConnectionId, Outlet, Service};
+use crate::frame::CloseCode;
 use crate::handshake::Request;
 use crate::protocol::{AssembledMessage, Message};
 
@@ -103,6 +104,11 @@ impl Service for LaneService {
 
     fn drain(&mut self, outlet: &mut Outlet<'_>, lane: &mut usize) {
         self.push(*lane, outlet.id(), Job::Drain);
+    }
+
+    fn end_input(&mut self, id: ConnectionId, lane: &usize, code: CloseCode, reason: &str) -> bool {
+        self.push(*lane, id, Job::EndOfInput { code, reason: reason.into() });
+        false
     }
 
     fn close(&mut self, id: ConnectionId, lane: usize, closed: Closed) {
