@@ -28,7 +28,7 @@ main() {
     local target_dir
     target_dir=$(cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')
     LOGS=$target_dir/test-logs
-    export TICKWIRE_EXAMPLES=$target_dir/release/examples
+    export TICKWIRE_EXAMPLES=$target_dir/tested/examples
     export SCREENSHOTS=${SCREENSHOTS:-$target_dir/screenshots}
     mkdir -p "$LOGS" "$ENVIRONMENTS"
 
@@ -51,8 +51,12 @@ rust_suite() {
     "${PATIENCE[@]}" cargo test --all-features --no-fail-fast
 }
 
+# Optimized as a release is, but without the whole-program passes, which take minutes and change no
+# behaviour. A profile of its own, so that it and a real release build do not undo each other.
 examples_build() {
-    cargo build --release --examples --all-features
+    cargo build --profile tested --examples --all-features \
+        --config 'profile.tested.inherits="release"' --config profile.tested.lto=false \
+        --config profile.tested.codegen-units=16 --config profile.tested.debug=false
 }
 
 conformance_suite() {
