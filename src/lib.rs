@@ -109,3 +109,8 @@ pub use server::{
     Builder, Config, Context, Error, Handler, Result, Server, ServerHandle, Stats, Topic,
 };
 pub use transport::{BindTarget, LocalAddr, SocketOptions};
+
+/// Compiles the README's examples.
+#[cfg(all(doctest, not(loom)))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -54,6 +54,7 @@ pub(crate) struct EventLoop<S: Service> {
 pub(crate) struct Unstarted {
     poll: Poll,
     inbox: Inbox<Command>,
+    listeners: Vec<Listener>,
     pub(crate) link: Arc<LoopLink>,
 }
 
@@ -62,25 +63,30 @@ impl Unstarted {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let (link, inbox) = LoopLink::new(index, waker, max_connections);
-        Ok(Self { poll, inbox, link: Arc::new(link) })
+        Ok(Self { poll, inbox, listeners: Vec::new(), link: Arc::new(link) })
+    }
+
+    /// Makes the loop the one that accepts.
+    pub(crate) fn listen(&mut self, listeners: Vec<Listener>) -> io::Result<()> {
+        self.listeners = listeners;
+        for (i, listener) in self.listeners.iter_mut().enumerate() {
+            listener.register(self.poll.registry(), Token(FIRST_LISTENER - i))?;
+        }
+        Ok(())
     }
 }
 
 impl<S: Service> EventLoop<S> {
-    /// Sets the loop up; the listeners are the ones that this loop accepts on.
+    /// Sets the loop up, on its own thread.
     pub(crate) fn new(
         unstarted: Unstarted,
         loops: Loops,
         config: LoopConfig,
         service: S,
         lane_count: usize,
-        mut listeners: Vec<Listener>,
-    ) -> io::Result<Self> {
-        let Unstarted { poll, inbox, link } = unstarted;
-        for (i, listener) in listeners.iter_mut().enumerate() {
-            listener.register(poll.registry(), Token(FIRST_LISTENER - i))?;
-        }
-        Ok(Self {
+    ) -> Self {
+        let Unstarted { poll, inbox, link, listeners } = unstarted;
+        Self {
             poll,
             inbox,
             loops,
@@ -92,7 +98,7 @@ impl<S: Service> EventLoop<S> {
             stalled: vec![Vec::new(); lane_count],
             publications: Vec::new(),
             deadline: None,
-        })
+        }
     }
 
     /// Runs until shut down.

@@ -9,7 +9,7 @@ use super::lane::{LaneSender, lane};
 use super::lane_service::LaneService;
 use super::running::{Server, Threads};
 use super::{Config, Error, Handler, Result, ServerHandle};
-use crate::event_loop::{EventLoop, Loops, Service, Unstarted};
+use crate::event_loop::{EventLoop, LoopConfig, Loops, Service, Unstarted};
 use crate::handshake::HeadLimits;
 use crate::protocol::Limits;
 use crate::transport::{BindTarget, Listener, LocalAddr, SocketOptions};
@@ -123,19 +123,21 @@ impl Builder {
             .map(|index| Unstarted::new(index as u16, config.max_connections))
             .collect::<std::io::Result<Vec<_>>>()
             .map_err(|error| Error::system("cannot set up an event loop", error))?;
+        // The first loop accepts for all.
+        unstarted[0]
+            .listen(listeners)
+            .map_err(|error| Error::system("cannot watch the listeners", error))?;
         let loops: Loops = unstarted.iter().map(|unstarted| unstarted.link.clone()).collect();
         let handle = ServerHandle::new(loops.clone(), local_addrs, config.max_backpressure);
         let handler = Arc::new(handler);
         let mut threads = Threads::new(handle.clone());
 
         let lanes = start_handler_threads(&config, &handler, &handle, &loops, &mut threads)?;
-        let mut listeners = Some(listeners);
-        for (index, unstarted) in unstarted.drain(..).enumerate() {
-            // The first loop accepts for all.
-            let listeners = listeners.take().unwrap_or_default();
-            let seat = Seat { unstarted, loops: loops.clone(), config: &config, listeners };
+        for (index, unstarted) in unstarted.into_iter().enumerate() {
+            let seat = Seat { unstarted, loops: loops.clone(), config: config.for_loop() };
             if lanes.is_empty() {
-                seat.start(index, Inline::new(handler.clone(), handle.clone()), 0, &mut threads)?;
+                let service = Inline::new(handler.clone(), handle.clone());
+                seat.start(index, service, 0, &mut threads)?;
             } else {
                 let service = LaneService::new(index, lanes.clone());
                 seat.start(index, service, lanes.len(), &mut threads)?;
@@ -197,14 +199,14 @@ fn start_handler_threads<H: Handler>(
 }
 
 /// What an event loop is started with.
-struct Seat<'a> {
+struct Seat {
     unstarted: Unstarted,
     loops: Loops,
-    config: &'a Config,
-    listeners: Vec<Listener>,
+    config: LoopConfig,
 }
 
-impl Seat<'_> {
+impl Seat {
+    /// Starts the thread. What belongs to it alone is made on it; what can fail has been done.
     fn start<S>(
         self,
         index: usize,
@@ -215,14 +217,9 @@ impl Seat<'_> {
     where
         S: Service + Send + 'static,
     {
-        let Self { unstarted, loops, config, listeners } = self;
-        let config = config.for_loop();
-        // What belongs to the thread alone is made on it; what can fail has been done before.
+        let Self { unstarted, loops, config } = self;
         threads.spawn(format!("tickwire-loop-{index}"), move || {
-            match EventLoop::new(unstarted, loops, config, service, lane_count, listeners) {
-                Ok(event_loop) => event_loop.run(),
-                Err(error) => log::error!("event loop {index} cannot watch its listeners: {error}"),
-            }
+            EventLoop::new(unstarted, loops, config, service, lane_count).run();
         })
     }
 }
