@@ -72,12 +72,14 @@ pub(crate) struct TimerWheel {
     slots: Vec<Vec<Entry>>,
     /// Every slot before this tick's has been looked at.
     next: Tick,
+    /// No slot before this tick's holds anything: most turns look no further.
+    first: Tick,
     len: usize,
 }
 
 impl TimerWheel {
     pub(crate) fn new(now: Tick) -> Self {
-        Self { slots: vec![Vec::new(); SLOT_COUNT as usize], next: now, len: 0 }
+        Self { slots: vec![Vec::new(); SLOT_COUNT as usize], next: now, first: now, len: 0 }
     }
 
     /// Asks for `key` at `tick`.
@@ -85,6 +87,9 @@ impl TimerWheel {
         // What is due already is asked for with the next slot that is looked at.
         let slot = if tick.is_at_or_after(self.next) { tick } else { self.next };
         self.slots[slot_of(slot)].push(Entry { key, tick });
+        if self.len == 0 || !slot.is_at_or_after(self.first) {
+            self.first = slot;
+        }
         self.len += 1;
     }
 
@@ -92,6 +97,9 @@ impl TimerWheel {
     pub(crate) fn expire(&mut self, now: Tick, due: &mut Vec<Entry>) {
         if self.len == 0 {
             self.next = Tick(now.0.wrapping_add(1));
+            return;
+        }
+        if !now.is_at_or_after(self.first) {
             return;
         }
         // After a long sleep every slot is looked at once, no more.
@@ -115,6 +123,13 @@ impl TimerWheel {
             self.len -= due.len() - before;
             self.next = Tick(self.next.0.wrapping_add(1));
         }
+        self.first = self.first_occupied();
+    }
+
+    /// The first tick from `next` on whose slot holds something, be it for a later round.
+    fn first_occupied(&self) -> Tick {
+        let mut ticks = (0..SLOT_COUNT).map(|ahead| Tick(self.next.0.wrapping_add(ahead)));
+        ticks.find(|&tick| !self.slots[slot_of(tick)].is_empty()).unwrap_or(self.next)
     }
 
     /// How long until there may be something due; `None` when there is nothing at all.
@@ -122,13 +137,8 @@ impl TimerWheel {
         if self.len == 0 {
             return None;
         }
-        let ahead = (0..SLOT_COUNT).find(|&ahead| {
-            let tick = Tick(self.next.0.wrapping_add(ahead));
-            !self.slots[slot_of(tick)].is_empty()
-        })?;
-        let tick = Tick(self.next.0.wrapping_add(ahead));
         // One tick more than to its beginning at most: never early, so never in vain.
-        Some(clock.until(tick, now).max(Duration::from_millis(1)))
+        Some(clock.until(self.first, now).max(Duration::from_millis(1)))
     }
 }
 
