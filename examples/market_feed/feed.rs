@@ -127,8 +127,8 @@ impl Feed {
             let now = Instant::now();
             if now >= report.due() {
                 let line = report.line(now, &self.server, self.market.stats().events);
-                if !self.manner.is_quiet {
-                    // Nobody may be there to read it.
+                if let Some(line) = line.filter(|_| !self.manner.is_quiet) {
+                    // Whoever started the feed may have closed this pipe.
                     let _ = writeln!(io::stderr(), "{line}");
                 }
             }

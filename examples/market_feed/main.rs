@@ -102,7 +102,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 fn explain(error: tickwire::Error, options: &Options) -> String {
     if error.is_bind() {
         let port = options.listen.port().wrapping_add(1);
-        return format!("{error}; choose another address, such as --listen 127.0.0.1:{port}");
+        return format!("{error}; if that is in use, try --listen 127.0.0.1:{port}");
     }
     error.to_string()
 }

@@ -73,7 +73,7 @@ pub(crate) struct Options {
     #[arg(long, requires = "replay", conflicts_with = "is_loop")]
     pub(crate) exit_when_done: bool,
 
-    /// No line of figures every second
+    /// No line of figures every second while clients are connected
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }

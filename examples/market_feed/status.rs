@@ -125,6 +125,8 @@ fn counters(counters: &Counters) -> Value {
 #[derive(Debug)]
 pub(crate) struct Report {
     at: Instant,
+    /// Connections at the line before.
+    connections: usize,
     server: Counters,
     events: u64,
 }
@@ -134,7 +136,7 @@ impl Report {
     pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 
     pub(crate) fn new(now: Instant) -> Self {
-        Self { at: now, server: Counters::default(), events: 0 }
+        Self { at: now, connections: 0, server: Counters::default(), events: 0 }
     }
 
     /// When the next line is due.
@@ -142,17 +144,23 @@ impl Report {
         self.at + Self::INTERVAL
     }
 
-    /// The line that is due now.
-    pub(crate) fn line(&mut self, now: Instant, server: &ServerHandle, events: u64) -> String {
+    /// The line that is due now; none while nobody is connected.
+    pub(crate) fn line(
+        &mut self,
+        now: Instant,
+        server: &ServerHandle,
+        events: u64,
+    ) -> Option<String> {
         let stats = server.stats();
         let seconds = now.saturating_duration_since(self.at).as_secs_f64().max(1e-3);
         let rate = |new: u64, old: u64| new.saturating_sub(old) as f64 / seconds;
         let (new, old) = (&stats.total, &self.server);
         let delivered = rate(new.deliveries, old.deliveries);
         let mut line = format!(
-            "{} connections, {:.0} messages/s out, {}/s, {delivered:.0} deliveries/s, {} queued, \
+            "{} connection{}, {:.0} messages/s out, {}/s, {delivered:.0} deliveries/s, {} queued, \
              {:.0} market events/s",
             stats.connections,
+            if stats.connections == 1 { "" } else { "s" },
             delivered + rate(new.messages_sent, old.messages_sent),
             in_bytes(rate(new.bytes_sent, old.bytes_sent)),
             in_bytes(new.bytes_queued as f64),
@@ -161,8 +169,9 @@ impl Report {
         if new.subscribers_closed > 0 {
             line.push_str(&format!(", {} closed as too slow", new.subscribers_closed));
         }
-        *self = Self { at: now, server: stats.total, events };
-        line
+        let is_idle = stats.connections + self.connections == 0;
+        *self = Self { at: now, connections: stats.connections, server: stats.total, events };
+        (!is_idle).then_some(line)
     }
 }
 
