@@ -22,7 +22,10 @@ export class ExampleServer {
     const child = spawn(join(EXAMPLES, name), flags, { stdio: ["ignore", "pipe", "inherit"] });
     const ended = once(child, "exit");
     const lines = createInterface({ input: child.stdout });
+    // A server that says nothing must not hang the tests.
+    const watchdog = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
     const [line] = await Promise.race([once(lines, "line"), ended.then(([code]) => [`nothing, and ended with ${code}`])]);
+    clearTimeout(watchdog);
     const match = /^listening on (\S+)$/.exec(line);
     if (!match) {
       child.kill("SIGKILL");
