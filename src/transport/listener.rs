@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use mio::event::Source;
@@ -157,8 +158,12 @@ fn bind_unix(path: PathBuf, options: &SocketOptions) -> io::Result<Listener> {
     Ok(Listener::Unix(listener, Some(path)))
 }
 
-/// A socket file that nobody listens on any more refuses connections.
+/// A socket file that nobody listens on any more refuses connections. So does a file of any other
+/// kind, which is somebody's and stays.
 fn is_stale(path: &Path) -> bool {
+    if !std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+        return false;
+    }
     match std::os::unix::net::UnixStream::connect(path) {
         Ok(_) => false,
         Err(error) => error.kind() == io::ErrorKind::ConnectionRefused,
