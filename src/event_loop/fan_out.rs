@@ -148,6 +148,8 @@ impl Outlet<'_> {
             Delivery::Every { overflow: Overflow::Close } => {
                 counters.subscribers_closed += 1;
                 self.close_now(CloseCode::TRY_AGAIN_LATER, "too slow for the subscribed topics");
+                // The cork is shared: the next subscriber of this delivery may be closed too.
+                self.io.uncork(self.core);
                 Delivered::Finish
             }
         }
