@@ -60,6 +60,7 @@ class ExampleServer:
 
     def kill(self):
         self.child.kill()
+        self.child.stdout.close()
         return self.child.wait()
 
     def __enter__(self):
