@@ -1,7 +1,7 @@
 //! How connections end.
 
 use super::EventLoop;
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Flags, Phase};
 use super::outlet::Outlet;
 use super::service::Service;
 use crate::frame::CloseCode;
@@ -53,7 +53,12 @@ impl<S: Service> EventLoop<S> {
         if io.queued_len() == 0 {
             return;
         }
+        let before = io.queued_len();
         io.flush(&mut self.core);
+        let io = &mut connection.io;
+        if io.queued_len() < before && is_timed_by_progress(&connection.phase, &io.flags) {
+            io.since = self.core.now;
+        }
         if io.queued_len() <= self.core.config.max_backpressure / 4 {
             io.flags.held = false;
         }
@@ -85,6 +90,8 @@ impl<S: Service> EventLoop<S> {
         if !std::mem::replace(&mut connection.io.flags.closing_timed, true) {
             connection.io.since = self.core.now;
             self.schedule(key);
+            // What a stalled lane kept from being read may hold the peer's close frame.
+            self.list(key);
         }
     }
 
@@ -121,5 +128,14 @@ impl<S: Service> EventLoop<S> {
             // What the peer has sent already is read on; its end may have been announced before.
             self.list(key);
         }
+    }
+}
+
+/// While a connection is not read, or only ends, it is what the peer takes that shows it to be alive:
+/// a slow reader gets everything, one that takes nothing is given up in time.
+fn is_timed_by_progress<S>(phase: &Phase<S>, flags: &Flags) -> bool {
+    match phase {
+        Phase::Open(open) => open.session.endpoint.is_close_sent() || flags.held,
+        Phase::Request(_) | Phase::Deciding(_) | Phase::Lingering => true,
     }
 }

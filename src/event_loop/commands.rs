@@ -115,6 +115,8 @@ impl<S: Service> EventLoop<S> {
             for key in std::mem::take(&mut self.stalled[lane]) {
                 if let Some(connection) = self.connections.get_mut(key as usize) {
                     connection.io.flags.stalled = false;
+                    connection.io.since = self.core.now;
+                    self.schedule(key);
                     self.list(key);
                 }
             }

@@ -100,6 +100,8 @@ pub(super) struct Io {
 pub(super) struct Flags {
     /// The socket failed or ended: to be removed when its turn is over.
     pub(super) broken: bool,
+    /// The end of the stream or an error was announced and has not been met.
+    pub(super) end_announced: bool,
     /// Reading stopped early: there may be bytes that no readiness will announce again.
     pub(super) unread: bool,
     /// On the list of connections to come back to.

@@ -108,6 +108,8 @@ fn due<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
         Phase::Open(open) if open.session.owes_close() => {
             limit(config.close_timeout, "the handler took too long for the last messages")
         }
+        // It is not read: whether it is silent shows when its lane has room again.
+        Phase::Open(_) if io.flags.stalled => Due::At(None),
         Phase::Open(_) => match config.keep_alive.action(now.since(io.since), io.flags.pinged) {
             KeepAliveAction::Wait(silence) => {
                 Due::At(silence.map(|silence| io.since.after(silence)))

@@ -28,8 +28,12 @@ enum Progress {
 
 impl<S: Service> EventLoop<S> {
     /// Reads what the turn's budget allows. `ended` says that the end of the stream or an error has
-    /// been announced: then reading goes on until it is met, for no readiness will announce it again.
+    /// been announced: from then on reading goes on until it is met, in later turns too, for no
+    /// readiness will announce it again.
     pub(super) fn on_readable(&mut self, key: u32, ended: bool) {
+        if let Some(connection) = self.connections.get_mut(key as usize) {
+            connection.io.flags.end_announced |= ended;
+        }
         let mut budget = self.core.config.max_bytes_per_turn;
         let mut reads_left = MAX_READS_PER_TURN;
         loop {
@@ -45,7 +49,7 @@ impl<S: Service> EventLoop<S> {
                     flags.unread = true;
                     break;
                 }
-                Progress::Drained if !ended => break,
+                Progress::Drained if !flags.end_announced => break,
                 Progress::Drained | Progress::More => {}
             }
             let read = (self.core.counters.bytes_received - before) as usize;
@@ -83,7 +87,10 @@ impl<S: Service> EventLoop<S> {
             Phase::Request(_) if connection.io.queued_len() > 0 => Progress::Held,
             Phase::Open(_) if connection.io.flags.held => Progress::Held,
             Phase::Open(open) => {
-                if let Some(lane) = self.service.stalled_lane(&open.state) {
+                // Behind our close frame nothing more goes to the lane: only the peer's is awaited.
+                let goes_to_lane = !open.session.endpoint.is_close_sent();
+                let stalled = self.service.stalled_lane(&open.state).filter(|_| goes_to_lane);
+                if let Some(lane) = stalled {
                     if !std::mem::replace(&mut connection.io.flags.stalled, true) {
                         self.stalled[lane].push(key);
                     }
@@ -138,6 +145,8 @@ impl<S: Service> EventLoop<S> {
     /// waits for its last bytes: to be written, or to be sent by callbacks.
     fn nothing_read(&mut self, key: u32) -> Progress {
         if let Some(Connection { io, phase }) = self.connections.get_mut(key as usize) {
+            // A false alarm must not make the loop look for the end for ever.
+            io.flags.end_announced &= io.flags.fin_received;
             let waits = match phase {
                 Phase::Lingering => io.queued_len() > 0,
                 Phase::Open(open) => open.session.endpoint.is_input_ended(),

@@ -42,7 +42,7 @@ impl<S: Service> EventLoop<S> {
         let mut rules = ResponseRules {
             head_request: request.method() == Method::HEAD,
             version: request.version(),
-            keep_alive: request.keep_alive() && self.deadline.is_none(),
+            keep_alive: request.keep_alive(),
         };
         let upgrade = if request.is_upgrade() {
             match validate_upgrade(&request) {
@@ -141,13 +141,15 @@ impl<S: Service> EventLoop<S> {
 
     fn respond(&mut self, key: u32, rules: ResponseRules, response: &Response) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        // A handler thread may have decided so long that the server is ending.
+        let keep_alive = rules.keep_alive && self.deadline.is_none();
         let mut bytes = Vec::with_capacity(256 + response.content().len());
-        response.encode(rules.head_request, rules.version, rules.keep_alive, &mut bytes);
+        response.encode(rules.head_request, rules.version, keep_alive, &mut bytes);
         self.core.counters.http_responses += 1;
         connection.io.send_opaque(&mut self.core, bytes);
         connection.io.since = self.core.now;
         connection.phase =
-            if rules.keep_alive { Phase::Request(Box::default()) } else { Phase::Lingering };
+            if keep_alive { Phase::Request(Box::default()) } else { Phase::Lingering };
         self.schedule(key);
     }
 }
