@@ -39,8 +39,11 @@ struct Fixture {
 
 impl Fixture {
     fn hand_over() -> Self {
-        let server = builder(2).bind("127.0.0.1:0").start(Echo).expect("loopback can be listened on");
-        let [LocalAddr::Tcp(address)] = *server.local_addrs() else { unreachable!("one TCP address") };
+        let server =
+            builder(2).bind("127.0.0.1:0").start(Echo).expect("loopback can be listened on");
+        let [LocalAddr::Tcp(address)] = *server.local_addrs() else {
+            unreachable!("one TCP address")
+        };
         Self { servers: vec![server], address }
     }
 
@@ -56,7 +59,10 @@ impl Fixture {
 
     /// Connections per loop.
     fn spread(&self) -> Vec<usize> {
-        self.servers.iter().flat_map(|server| server.handle().stats().connections_per_loop).collect()
+        self.servers
+            .iter()
+            .flat_map(|server| server.handle().stats().connections_per_loop)
+            .collect()
     }
 
     fn end(self) {
@@ -98,7 +104,8 @@ fn accept(criterion: &mut Criterion) {
     let fixtures = [("hand over", Fixture::hand_over()), ("reuse port", Fixture::reuse_port())];
     for (name, fixture) in &fixtures {
         for count in [10, 100, 1000] {
-            let connections: Vec<TcpStream> = (0..count).map(|_| connect(fixture.address)).collect();
+            let connections: Vec<TcpStream> =
+                (0..count).map(|_| connect(fixture.address)).collect();
             eprintln!("{name}: {count} connections are spread as {:?}", fixture.spread());
             drop(connections);
             while fixture.spread().iter().sum::<usize>() > 0 {
