@@ -30,7 +30,15 @@ impl<S: Service> EventLoop<S> {
     /// A connection's turn is over: what it sends leaves, and if it is done it goes.
     pub(super) fn finish_turn(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        connection.io.uncork(&mut self.core);
+        let io = &mut connection.io;
+        io.uncork(&mut self.core);
+        if io.queued_len() == 0 {
+            io.flags.answers = false;
+            if std::mem::take(&mut io.flags.drain_owed) && !io.flags.broken {
+                self.tell_drained(key);
+            }
+        }
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
         if connection.io.flags.broken {
             return self.remove(key, "the connection was lost");
         }
@@ -59,26 +67,18 @@ impl<S: Service> EventLoop<S> {
         if io.queued_len() < before && is_timed_by_progress(&connection.phase, &io.flags) {
             io.since = self.core.now;
         }
-        if io.queued_len() <= self.core.config.max_backpressure / 4 {
-            io.flags.held = false;
-        }
-        if io.queued_len() == 0 && std::mem::take(&mut io.flags.drain_owed) {
-            self.tell_drained(key);
-        }
         self.finish_turn(key);
-        let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        if connection.io.flags.unread && !connection.io.flags.held {
-            self.list(key);
-        }
+        self.release(key);
     }
 
     fn tell_drained(&mut self, key: u32) {
         if let Some(Connection { io, phase: Phase::Open(open) }) =
             self.connections.get_mut(key as usize)
         {
-            if !open.session.endpoint.is_close_sent() {
+            if !open.session.is_closing() {
                 let (session, core) = (&mut open.session, &mut self.core);
                 self.service.drain(&mut Outlet { io, session, core }, &mut open.state);
+                io.uncork(core);
                 self.service.hand_over();
             }
         }
@@ -103,6 +103,8 @@ impl<S: Service> EventLoop<S> {
         let phase = std::mem::replace(&mut connection.phase, Phase::Lingering);
         connection.io.since = self.core.now;
         connection.io.drop_carry(&mut self.core);
+        // The handler will have heard of the end: what it or others send from here on is gone.
+        self.core.link.directory.leave(key);
         if let Phase::Open(mut open) = phase {
             open.session.unsubscribe_all(&mut self.core, key);
             self.core.counters.closed += 1;

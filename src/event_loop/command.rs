@@ -47,6 +47,12 @@ pub(crate) enum Command {
         code: CloseCode,
         reason: Box<str>,
     },
+    /// A callback panicked.
+    Fail {
+        id: ConnectionId,
+        code: CloseCode,
+        reason: &'static str,
+    },
     /// End it without a closing handshake.
     Terminate {
         id: ConnectionId,

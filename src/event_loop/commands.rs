@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
+use super::ConnectionId;
 use super::EventLoop;
 use super::command::Command;
 use super::connection::{Connection, Phase};
-use super::outbox::Replies;
+use super::outbox::{Replies, Reply};
 use super::outlet::Outlet;
 use super::service::Service;
-use super::{ConnectionId, Outcome};
 use crate::frame::CloseCode;
 
 impl<S: Service> EventLoop<S> {
@@ -38,6 +38,11 @@ impl<S: Service> EventLoop<S> {
             }
             Command::Close { id, code, reason } => {
                 if self.with_open(id, |outlet| outlet.close_now(code, &reason)).is_some() {
+                    self.finish_turn(id.index);
+                }
+            }
+            Command::Fail { id, code, reason } => {
+                if self.with_open(id, |outlet| outlet.fail(code, reason)).is_some() {
                     self.finish_turn(id.index);
                 }
             }
@@ -75,13 +80,12 @@ impl<S: Service> EventLoop<S> {
     /// Sends a charged frame.
     fn send(&mut self, id: ConnectionId, frame: &bytes::Bytes) {
         let sent = self.with_open(id, |outlet| {
-            outlet.core.link.directory.discharge(id.index, frame.len());
-            if outlet.session.endpoint.is_close_sent() {
-                return Outcome::Gone;
+            if !outlet.session.endpoint.is_close_sent() {
+                outlet.core.counters.messages_sent += 1;
+                outlet.io.send_shared(outlet.core, frame);
             }
-            outlet.core.counters.messages_sent += 1;
-            outlet.io.send_shared(outlet.core, frame);
-            Outcome::Sent
+            // What is queued is charged by now: never is less charged than waits.
+            outlet.core.link.directory.discharge(id.index, frame.len());
         });
         if sent.is_some() {
             self.finish_turn(id.index);
@@ -91,19 +95,12 @@ impl<S: Service> EventLoop<S> {
     /// Sends what a handler thread has gathered; each connection's frames leave in one write.
     fn send_replies(&mut self, replies: Replies) {
         let mut start = 0;
-        for &(id, end) in &replies.ends {
-            let frames = &replies.frames[start..end];
-            start = end;
-            let sent = self.with_open(id, |outlet| {
-                outlet.core.link.directory.discharge(id.index, frames.len());
-                if !outlet.session.endpoint.is_close_sent() {
-                    outlet.core.counters.messages_sent += 1;
-                    outlet.io.send_frames(outlet.core, frames);
-                    outlet.io.flags.drain_owed |= outlet.io.queued_len() > 0;
-                }
-            });
-            if sent.is_some() {
-                self.finish_turn(id.index);
+        for reply in &replies.replies {
+            let frames = &replies.frames[start..reply.end];
+            start = reply.end;
+            if self.with_open(reply.id, |outlet| outlet.send_reply(frames, reply)).is_some() {
+                self.finish_turn(reply.id.index);
+                self.release(reply.id.index);
             }
         }
         self.core.link.give_replies(replies);
@@ -151,5 +148,22 @@ impl<S: Service> EventLoop<S> {
             Phase::Request(_) => connection.phase = Phase::Lingering,
             Phase::Deciding(_) | Phase::Lingering => {}
         }
+    }
+}
+
+impl Outlet<'_> {
+    fn send_reply(&mut self, frames: &[u8], reply: &Reply) {
+        let Self { io, session, core } = self;
+        io.unhandled_len -= reply.handled_len;
+        core.counters.sends_dropped += u64::from(reply.dropped_count);
+        if !session.endpoint.is_close_sent() {
+            io.flags.drain_owed |= reply.wants_drain;
+            if !frames.is_empty() {
+                core.counters.messages_sent += u64::from(reply.message_count);
+                io.flags.answers = true;
+                io.send_frames(core, frames);
+            }
+        }
+        core.link.directory.discharge(reply.id.index, frames.len());
     }
 }

@@ -60,9 +60,17 @@ pub(super) struct Session {
     pub(super) topics: Vec<TopicId>,
     /// How it will have ended, once that is known.
     pub(super) closed: Option<Box<Closed>>,
+    /// The handler has closed, and the close frame waits for its turn in the mailbox.
+    pub(super) close_posted: bool,
 }
 
 impl Session {
+    /// No message goes to the handler any more, and none is taken from it.
+    #[inline]
+    pub(super) fn is_closing(&self) -> bool {
+        self.endpoint.is_close_sent() || self.close_posted
+    }
+
     /// Nothing more is taken in, and what callbacks still send goes before our close frame.
     pub(super) fn owes_close(&self) -> bool {
         self.endpoint.is_input_ended() && !self.endpoint.is_close_sent()
@@ -86,6 +94,8 @@ pub(super) struct Io {
     /// Received bytes that could not be used up yet: part of a head or of a frame, or what was
     /// beyond the turn's budget.
     pub(super) carry: Vec<u8>,
+    /// What its messages weigh that a handler thread has not worked through.
+    pub(super) unhandled_len: usize,
     pub(super) id: ConnectionId,
     pub(super) peer: Option<SocketAddr>,
     /// When the last bytes arrived, or when the phase began that is being timed.
@@ -104,6 +114,10 @@ pub(super) struct Flags {
     pub(super) end_announced: bool,
     /// Reading stopped early: there may be bytes that no readiness will announce again.
     pub(super) unread: bool,
+    /// The socket has refused bytes that wait now.
+    pub(super) blocked: bool,
+    /// Its own callbacks send to it: what waits for it is its doing, or may be.
+    pub(super) answers: bool,
     /// On the list of connections to come back to.
     pub(super) listed: bool,
     /// On the list of connections to be flushed.
@@ -135,6 +149,7 @@ impl Io {
             stream,
             queue: None,
             carry: Vec::new(),
+            unhandled_len: 0,
             id,
             peer,
             since: now,
@@ -207,6 +222,7 @@ impl Io {
             written = self.judge_write(core, result);
         }
         if written < total && !self.flags.broken {
+            self.block(core);
             let cork_written = written.min(cork.len());
             if cork_written < cork.len() {
                 self.enqueue(core, |queue| queue.push_units_from(&cork, cork_written));
@@ -251,6 +267,7 @@ impl Io {
             }
             self.dequeue(core, written);
             if written < offered {
+                self.block(core);
                 return;
             }
         }
@@ -292,7 +309,18 @@ impl Io {
             return 0;
         }
         let result = self.stream.write(bytes);
-        self.judge_write(core, result)
+        let written = self.judge_write(core, result);
+        if written < bytes.len() {
+            self.block(core);
+        }
+        written
+    }
+
+    /// The socket takes no more: whoever sends now is told so.
+    fn block(&mut self, core: &Core) {
+        if !std::mem::replace(&mut self.flags.blocked, true) {
+            core.link.directory.set_blocked(self.id.index, true);
+        }
     }
 
     fn judge_write(&mut self, core: &mut Core, result: io::Result<usize>) -> usize {
@@ -332,6 +360,9 @@ impl Io {
         if queue.is_empty() {
             if let Some(queue) = self.queue.take() {
                 core.queues.give(queue);
+            }
+            if std::mem::take(&mut self.flags.blocked) {
+                core.link.directory.set_blocked(self.id.index, false);
             }
         }
     }

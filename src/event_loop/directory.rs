@@ -8,8 +8,12 @@ use super::{ConnectionId, Outcome};
 /// Connections a page; pages are made when first used.
 const PAGE_COUNT: usize = 1024;
 
-/// One word a connection: generation in the high half, bytes accepted and not yet written in the
-/// low half. Together in one word, a late sender can never charge a place's next connection.
+/// In a connection's word: its socket has refused bytes, and some of them wait.
+const BLOCKED: u64 = 1 << 31;
+
+/// One word a connection: generation in the high half; in the low half bytes accepted and not yet
+/// written, and [`BLOCKED`]. Together in one word, a late sender can never charge a place's next
+/// connection.
 #[derive(Debug)]
 pub(crate) struct Directory {
     pages: Box<[OnceLock<Box<[AtomicU64]>>]>,
@@ -30,44 +34,61 @@ impl Directory {
         generation
     }
 
-    /// The connection at `index` is gone. The loop's thread only.
+    /// The connection at `index` is over: its id is stale from here on. Bytes that still wait for its
+    /// socket stay charged to the place until they are written or another connection enters. The
+    /// loop's thread only.
     pub(crate) fn leave(&self, index: u32) {
         if let Some(place) = self.place(index) {
-            let generation = generation_of(place.load(Ordering::Relaxed)).wrapping_add(1);
-            place.store(u64::from(generation) << 32, Ordering::Release);
+            if generation_of(place.load(Ordering::Relaxed)) % 2 == 1 {
+                place.fetch_add(1 << 32, Ordering::AcqRel);
+            }
         }
     }
 
-    /// Asks to send `len` bytes: charges them if they are accepted. A message is accepted when
-    /// nothing waits, or when it fits within `max_backpressure` together with what does.
+    /// What sending `len` bytes would come to for a sender that holds back `gathered` bytes.
+    pub(crate) fn judge(
+        &self,
+        id: ConnectionId,
+        gathered: usize,
+        len: usize,
+        max_backpressure: usize,
+    ) -> Outcome {
+        let Some(place) = self.place(id.index) else { return Outcome::Gone };
+        judge(place.load(Ordering::Acquire), id, gathered, len, max_backpressure)
+    }
+
+    /// Asks to send `len` bytes: charges them if they are accepted.
     pub(crate) fn admit(&self, id: ConnectionId, len: usize, max_backpressure: usize) -> Outcome {
         let Some(place) = self.place(id.index) else { return Outcome::Gone };
         let mut word = place.load(Ordering::Acquire);
         loop {
-            if generation_of(word) != id.generation {
-                return Outcome::Gone;
-            }
-            let buffered = buffered_of(word);
-            if !fits(buffered, len, max_backpressure) {
-                return Outcome::Dropped;
+            let outcome = judge(word, id, 0, len, max_backpressure);
+            if !outcome.is_accepted() {
+                return outcome;
             }
             let charged = word + len as u64;
             match place.compare_exchange_weak(word, charged, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) if buffered == 0 => return Outcome::Sent,
-                Ok(_) => return Outcome::Queued,
+                Ok(_) => return outcome,
                 Err(current) => word = current,
             }
         }
     }
 
-    /// Takes back what [`admit`](Self::admit) charged, if the connection is still the same.
+    /// Charges bytes that have been accepted, if the connection is still there.
+    pub(crate) fn charge_accepted(&self, id: ConnectionId, len: usize) {
+        self.update(id, |word| word + len as u64);
+    }
+
+    /// Takes back what [`admit`](Self::admit) charged, if the connection is still there.
     pub(crate) fn refund(&self, id: ConnectionId, len: usize) {
+        self.update(id, |word| word - len.min(buffered_of(word)) as u64);
+    }
+
+    fn update(&self, id: ConnectionId, change: impl Fn(u64) -> u64) {
         if let Some(place) = self.place(id.index) {
-            let charged = |word| {
-                (generation_of(word) == id.generation).then(|| word - (len as u64).min(word))
-            };
+            let changed = |word| (generation_of(word) == id.generation).then(|| change(word));
             // Fails only when the connection has gone, and its charges with it.
-            let _ = place.fetch_update(Ordering::AcqRel, Ordering::Acquire, charged);
+            let _ = place.fetch_update(Ordering::AcqRel, Ordering::Acquire, changed);
         }
     }
 
@@ -92,6 +113,17 @@ impl Directory {
         }
     }
 
+    /// Says whether the socket leaves bytes waiting. The loop's thread only.
+    pub(crate) fn set_blocked(&self, index: u32, blocked: bool) {
+        if let Some(place) = self.place(index) {
+            if blocked {
+                place.fetch_or(BLOCKED, Ordering::AcqRel);
+            } else {
+                place.fetch_and(!BLOCKED, Ordering::AcqRel);
+            }
+        }
+    }
+
     fn place(&self, index: u32) -> Option<&AtomicU64> {
         let (page, at) = split(index);
         self.pages.get(page)?.get().map(|places| &places[at])
@@ -105,13 +137,33 @@ impl Directory {
     }
 }
 
-/// Whether a message is accepted behind `buffered` bytes. The longest queue is thus
-/// `max_backpressure` bytes or one message.
+/// Whether a message is accepted behind `buffered` bytes: if less than half of the limit is used, or
+/// if it fits. The longest queue is thus `max_backpressure` bytes, or half of it and one message. So
+/// whoever reads no further while half is used can answer any message by one of the same length.
 pub(crate) fn fits(buffered: usize, len: usize, max_backpressure: usize) -> bool {
-    len <= MAX_SEND_LEN && (buffered == 0 || buffered.saturating_add(len) <= max_backpressure)
+    len <= MAX_SEND_LEN
+        && (buffered <= max_backpressure / 2 || buffered.saturating_add(len) <= max_backpressure)
 }
 
-/// What one send may at most weigh, so that the counted bytes stay within 32 bits.
+fn judge(
+    word: u64,
+    id: ConnectionId,
+    gathered: usize,
+    len: usize,
+    max_backpressure: usize,
+) -> Outcome {
+    if generation_of(word) != id.generation {
+        Outcome::Gone
+    } else if !fits(buffered_of(word) + gathered, len, max_backpressure) {
+        Outcome::Dropped
+    } else if word & BLOCKED != 0 {
+        Outcome::Queued
+    } else {
+        Outcome::Sent
+    }
+}
+
+/// What one send may at most weigh, so that the counted bytes stay within 31 bits.
 pub(crate) const MAX_SEND_LEN: usize = 1 << 30;
 
 fn split(index: u32) -> (usize, usize) {
@@ -123,7 +175,7 @@ fn generation_of(word: u64) -> u32 {
 }
 
 fn buffered_of(word: u64) -> usize {
-    (word & 0xffff_ffff) as usize
+    (word & (BLOCKED - 1)) as usize
 }
 
 #[cfg(test)]
@@ -156,11 +208,36 @@ mod tests {
         let id = id(0, directory.enter(0));
         assert_eq!(directory.admit(id, 500, 100), Outcome::Sent, "nothing waits in front");
         assert_eq!(directory.admit(id, 1, 100), Outcome::Dropped);
-        directory.discharge(0, 450);
-        assert_eq!(directory.admit(id, 50, 100), Outcome::Queued);
-        assert_eq!(directory.admit(id, 1, 100), Outcome::Dropped);
+        directory.set_blocked(0, true);
+        directory.discharge(0, 440);
+        assert_eq!(directory.judge(id, 0, 40, 100), Outcome::Queued);
+        assert_eq!(directory.judge(id, 1, 40, 100), Outcome::Dropped);
+        assert_eq!(directory.admit(id, 41, 100), Outcome::Dropped);
+        assert_eq!(directory.admit(id, 40, 100), Outcome::Queued);
         assert_eq!(directory.buffered(id), Some(100));
-        directory.discharge(0, 100);
+        directory.set_blocked(0, false);
+        directory.discharge(0, 50);
+        assert_eq!(directory.admit(id, 99, 100), Outcome::Sent, "half of the limit is free");
+        directory.refund(id, 99);
+        directory.discharge(0, 50);
         assert_eq!(directory.admit(id, MAX_SEND_LEN + 1, usize::MAX), Outcome::Dropped);
+        assert_eq!(directory.buffered(id), Some(0));
+    }
+
+    #[test]
+    fn what_still_waits_when_an_id_becomes_stale_harms_nobody() {
+        let directory = Directory::new(1);
+        let first = id(0, directory.enter(0));
+        directory.charge(0, 70);
+        directory.set_blocked(0, true);
+        directory.leave(0);
+        directory.charge_accepted(first, 10);
+        assert_eq!(directory.admit(first, 1, 100), Outcome::Gone);
+        directory.discharge(0, 30);
+        directory.leave(0);
+        let second = id(0, directory.enter(0));
+        assert_eq!(directory.buffered(second), Some(0));
+        assert_eq!(directory.admit(second, 1, 100), Outcome::Sent);
+        assert_eq!(directory.buffered(first), None);
     }
 }

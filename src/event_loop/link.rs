@@ -1,13 +1,13 @@
 //! What all threads share of one loop.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
 use mio::Waker;
 
 use super::command::Command;
-use super::counters::PublishedCounters;
+use super::counters::{Counters, PublishedCounters};
 use super::directory::Directory;
 use super::outbox::Replies;
 use crate::mailbox::{Inbox, Mailbox, mailbox};
@@ -29,6 +29,8 @@ pub(crate) struct LoopLink {
     /// Connections, those on their way from the accepting loop included.
     pub(crate) connection_count: AtomicUsize,
     pub(crate) counters: PublishedCounters,
+    /// Sends that were refused on the senders' own threads.
+    pub(crate) sends_refused: AtomicU64,
     spare_replies: (Sender<Replies>, Receiver<Replies>),
 }
 
@@ -41,9 +43,17 @@ impl LoopLink {
             directory: Directory::new(max_connections),
             connection_count: AtomicUsize::new(0),
             counters: PublishedCounters::default(),
+            sends_refused: AtomicU64::new(0),
             spare_replies: crossbeam_channel::bounded(SPARE_REPLIES_COUNT),
         };
         (link, inbox)
+    }
+
+    /// The loop's numbers as of its last turn.
+    pub(crate) fn read_counters(&self) -> Counters {
+        let mut counters = self.counters.read();
+        counters.sends_dropped += self.sends_refused.load(Ordering::Relaxed);
+        counters
     }
 
     /// An empty buffer for replies, used before if possible.

@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 
 use super::command::Command;
-use super::{ConnectionId, Loops, Outcome, Outgoing, fits};
+use super::outlet::message_weight;
+use super::{ConnectionId, Loops, Outcome, Outgoing};
 use crate::frame::encode_frame;
 
 /// More than this many bytes go to the loop at once.
@@ -16,15 +17,49 @@ const MAX_KEPT_LEN: usize = 256 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
     pub(crate) frames: Vec<u8>,
-    /// Each connection's frames end at the given offset.
-    pub(crate) ends: Vec<(ConnectionId, usize)>,
+    pub(crate) replies: Vec<Reply>,
+}
+
+/// What callbacks of one connection came to.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) id: ConnectionId,
+    /// Where its frames end in [`Replies::frames`].
+    pub(crate) end: usize,
+    pub(crate) message_count: u32,
+    /// Sends that were refused.
+    pub(crate) dropped_count: u32,
+    /// The handler was told of backpressure and wants to hear of the drain.
+    pub(crate) wants_drain: bool,
+    /// What the messages weigh that have been handled.
+    pub(crate) handled_len: usize,
 }
 
 impl Replies {
+    /// The reply to the connection whose turn it is.
+    fn reply(&mut self, id: ConnectionId) -> &mut Reply {
+        let at = match self.replies.last() {
+            Some(last) if last.id == id => self.replies.len() - 1,
+            _ => {
+                let end = self.frames.len();
+                self.replies.push(Reply {
+                    id,
+                    end,
+                    message_count: 0,
+                    dropped_count: 0,
+                    wants_drain: false,
+                    handled_len: 0,
+                });
+                self.replies.len() - 1
+            }
+        };
+        &mut self.replies[at]
+    }
+
     /// Empties the buffers; says whether they are worth keeping.
     pub(super) fn clear(&mut self) -> bool {
         self.frames.clear();
-        self.ends.clear();
+        self.replies.clear();
         self.frames.capacity() <= MAX_KEPT_LEN
     }
 }
@@ -46,43 +81,60 @@ impl Outbox {
 
     /// Gathers one message. Everything else that the thread sends goes behind it.
     pub(crate) fn send(&self, id: ConnectionId, message: &Outgoing<'_>) -> Outcome {
-        if id.loop_index != self.loop_index.get() {
-            self.flush();
-            self.loop_index.set(id.loop_index);
-        }
+        self.turn_to(id);
         let link = &self.loops[usize::from(id.loop_index)];
-        let Some(buffered) = link.directory.buffered(id) else { return Outcome::Gone };
-        let gathered = self.gathered_len(id);
         let payload = message.as_bytes();
-        if !fits(buffered + gathered, payload.len(), self.max_backpressure) {
-            return Outcome::Dropped;
+        let gathered = self.gathered_len(id);
+        let outcome = link.directory.judge(id, gathered, payload.len(), self.max_backpressure);
+        if outcome == Outcome::Gone {
+            return outcome;
         }
-        let end = {
-            let mut replies = self.replies.borrow_mut();
+        let mut replies = self.replies.borrow_mut();
+        if outcome.is_accepted() {
             encode_frame(&mut replies.frames, true, message.opcode, None, payload);
-            let end = replies.frames.len();
-            match replies.ends.last_mut() {
-                Some(last) if last.0 == id => last.1 = end,
-                _ => replies.ends.push((id, end)),
-            }
-            end
-        };
+        }
+        let end = replies.frames.len();
+        let reply = replies.reply(id);
+        reply.end = end;
+        reply.message_count += u32::from(outcome.is_accepted());
+        reply.dropped_count += u32::from(outcome == Outcome::Dropped);
+        reply.wants_drain |= outcome != Outcome::Sent;
+        drop(replies);
         if end >= MAX_GATHERED_LEN {
             self.flush();
         }
-        if buffered == 0 { Outcome::Sent } else { Outcome::Queued }
+        outcome
+    }
+
+    /// A message of `len` bytes has been handled, whatever came of it.
+    pub(crate) fn handled(&self, id: ConnectionId, len: usize) {
+        self.turn_to(id);
+        self.replies.borrow_mut().reply(id).handled_len += message_weight(len);
     }
 
     /// Bytes gathered for the connection whose turn it is.
     pub(crate) fn gathered_len(&self, id: ConnectionId) -> usize {
         let replies = self.replies.borrow();
-        let start = match replies.ends.len() {
-            0 | 1 => 0,
-            count => replies.ends[count - 2].1,
-        };
-        match replies.ends.last() {
-            Some(&(last, end)) if last == id => end - start,
+        match &replies.replies[..] {
+            [.., previous, last] if last.id == id => last.end - previous.end,
+            [last] if last.id == id => last.end,
             _ => 0,
+        }
+    }
+
+    /// The next connection's turn: what was gathered for others leaves. Without frames there is no
+    /// hurry.
+    pub(crate) fn next_connection(&self) {
+        if !self.replies.borrow().frames.is_empty() {
+            self.flush();
+        }
+    }
+
+    /// All that is gathered goes to one loop.
+    fn turn_to(&self, id: ConnectionId) {
+        if id.loop_index != self.loop_index.get() {
+            self.flush();
+            self.loop_index.set(id.loop_index);
         }
     }
 
@@ -92,15 +144,15 @@ impl Outbox {
         let link = &self.loops[usize::from(self.loop_index.get())];
         let replies = {
             let mut gathered = self.replies.borrow_mut();
-            if gathered.ends.is_empty() {
+            if gathered.replies.is_empty() {
                 return;
             }
             std::mem::replace(&mut *gathered, link.take_replies())
         };
         let mut start = 0;
-        for &(id, end) in &replies.ends {
+        for &Reply { id, end, .. } in &replies.replies {
             // A connection that has gone meanwhile is found out by the loop too, by its id.
-            let _ = link.directory.admit(id, end - start, usize::MAX);
+            link.directory.charge_accepted(id, end - start);
             start = end;
         }
         link.mailbox.send(Command::Replies(replies));

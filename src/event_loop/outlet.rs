@@ -8,7 +8,7 @@ use super::core::Core;
 use super::outgoing::Payload;
 use super::post::Patience;
 use super::{Closed, ConnectionId, Outcome, Outgoing, fits};
-use crate::frame::{CloseCode, OpCode, encode_frame, server_frame_head};
+use crate::frame::{CloseCode, MAX_HEADER_LEN, OpCode, encode_frame, server_frame_head};
 use crate::pubsub::TopicCore;
 
 /// Payloads from this length on are written from where they lie; shorter ones are copied into the
@@ -43,20 +43,21 @@ impl Outlet<'_> {
     /// Sends a message. Small ones are corked until the connection's turn ends.
     #[inline]
     pub(crate) fn send(&mut self, message: &Outgoing<'_>) -> Outcome {
-        if self.session.endpoint.is_close_sent() {
+        if self.session.is_closing() {
             return Outcome::Gone;
         }
-        let queued = self.io.queued_len();
+        if self.core.own_mail.is_pending() {
+            return self.send_behind(message);
+        }
         let payload = message.as_bytes();
-        if !fits(queued, payload.len(), self.core.config.max_backpressure) {
+        if !self.has_room(payload.len()) {
             self.core.counters.sends_dropped += 1;
             self.io.flags.drain_owed = true;
             return Outcome::Dropped;
         }
+        let queued = self.io.queued_len();
         self.core.counters.messages_sent += 1;
-        if self.core.own_mail.is_pending() {
-            return self.send_behind(message, queued);
-        }
+        self.io.flags.answers = true;
         if payload.len() < SPLIT_FROM_LEN {
             encode_frame(&mut self.core.cork, true, message.opcode, None, payload);
             if self.core.cork.len() >= MAX_CORK_LEN {
@@ -72,19 +73,33 @@ impl Outlet<'_> {
         Outcome::Queued
     }
 
+    /// Whether a message of `len` bytes is accepted. The cork counts, unless the socket takes it.
+    #[inline]
+    fn has_room(&mut self, len: usize) -> bool {
+        let max_backpressure = self.core.config.max_backpressure;
+        if fits(self.buffered_amount(), len, max_backpressure) {
+            return true;
+        }
+        self.io.uncork(self.core);
+        fits(self.io.queued_len(), len, max_backpressure)
+    }
+
     /// A callback of this turn has sent something by a handle: this must not overtake it.
     #[cold]
-    fn send_behind(&mut self, message: &Outgoing<'_>, queued: usize) -> Outcome {
+    fn send_behind(&mut self, message: &Outgoing<'_>) -> Outcome {
         let (id, frame) = (self.io.id, message.encode_shared());
         let len = frame.len();
         let directory = &self.core.link.directory;
-        directory.charge(id.index, len);
-        if !self.core.own_mail.post(Command::Send { id, frame }, Patience::None) {
-            directory.discharge(id.index, len);
-            self.io.flags.drain_owed = true;
-            return Outcome::Dropped;
+        let mut outcome = directory.admit(id, len, self.core.config.max_backpressure);
+        if outcome.is_accepted()
+            && !self.core.own_mail.post(Command::Send { id, frame }, Patience::None)
+        {
+            directory.refund(id, len);
+            outcome = Outcome::Dropped;
         }
-        if queued == 0 { Outcome::Sent } else { Outcome::Queued }
+        self.core.counters.sends_dropped += u64::from(outcome == Outcome::Dropped);
+        self.io.flags.drain_owed |= outcome != Outcome::Sent;
+        outcome
     }
 
     fn send_large(&mut self, message: &Outgoing<'_>) {
@@ -126,6 +141,7 @@ impl Outlet<'_> {
         if self.core.own_mail.is_pending() {
             let command = Command::Close { id: self.io.id, code, reason: reason.into() };
             if self.core.own_mail.post(command, Patience::Wait) {
+                self.session.close_posted = true;
                 return;
             }
         }
@@ -144,6 +160,12 @@ impl Outlet<'_> {
         }
         self.close_now(code, reason);
         self.session.endpoint.end_input(&mut self.core.workspace);
+    }
+
+    /// A message of `len` bytes goes to a handler thread: until that says that it is
+    /// [handled](super::Outbox::handled), it counts as if its answer waited for the socket.
+    pub(crate) fn hand_over(&mut self, len: usize) {
+        self.io.unhandled_len += message_weight(len);
     }
 
     /// Ends the connection at once, without a closing handshake.
@@ -179,6 +201,11 @@ impl Outlet<'_> {
             self.session.unsubscribe(self.core, topic.id(), self.io.id.index);
         }
     }
+}
+
+/// What an answer of the same length takes in a queue, header included.
+pub(super) fn message_weight(len: usize) -> usize {
+    len + MAX_HEADER_LEN
 }
 
 impl Session {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::connection::{Connection, Io, Open, Phase};
+use super::connection::{Connection, Flags, Io, Open, Phase};
 use super::core::Core;
 use super::outlet::Outlet;
 use super::service::Service;
@@ -63,6 +63,19 @@ impl<S: Service> EventLoop<S> {
         }
         self.service.hand_over();
         self.finish_turn(key);
+    }
+
+    /// Reads on what was held back, if there is a reason to.
+    pub(super) fn release(&mut self, key: u32) {
+        if let Some(connection) = self.connections.get_mut(key as usize) {
+            let io = &mut connection.io;
+            let low = self.core.config.max_backpressure / 4;
+            io.flags.held &= io.answers_len() > low;
+            let Flags { unread, held, stalled, .. } = io.flags;
+            if unread && !held && !stalled && io.queued_len() <= low {
+                self.list(key);
+            }
+        }
     }
 
     /// Sees to it that the connection is read in the next turn.
@@ -263,6 +276,12 @@ impl<S: Service> EventLoop<S> {
 }
 
 impl Io {
+    /// What its own messages have brought to its queue, or will if each is answered by as much.
+    fn answers_len(&self) -> usize {
+        let queued = if self.flags.answers { self.queued_len() } else { 0 };
+        self.unhandled_len + queued
+    }
+
     /// The peer of an open connection has been heard: its silence begins anew, unless what is timed
     /// is how long it takes to close.
     fn heard(&mut self, core: &Core) {
@@ -294,12 +313,10 @@ impl Io {
     }
 }
 
-/// The connection's own sends fill its queue: what asks for more of them waits until it has drained,
-/// and TCP pushes back on the peer.
+/// The connection's own answers fill its queue, or will: what asks for more of them waits until they
+/// have drained, and TCP pushes back on the peer.
 fn must_hold(io: &mut Io, core: &Core) -> bool {
-    if io.flags.drain_owed && io.queued_len() > core.config.max_backpressure / 2 {
-        io.flags.held = true;
-    }
+    io.flags.held |= io.answers_len() > core.config.max_backpressure / 2;
     io.flags.held
 }
 
@@ -314,6 +331,8 @@ fn handle<S: Service>(
 ) {
     let Open { state, session } = open;
     match event {
+        Event::Message(_) if session.close_posted => {}
+        Event::Assembled(message) if session.close_posted => core.workspace.recycle(message),
         Event::Message(message) => {
             core.counters.messages_received += 1;
             service.message(&mut Outlet { io, session, core }, state, message);

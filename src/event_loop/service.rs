@@ -68,8 +68,8 @@ pub(crate) trait Service {
 
 /// What becomes of a request.
 pub(crate) enum Answer<S> {
-    /// It is answered now; the state matters only for an upgrade.
-    Now(Decision, S),
+    /// It is answered now; by an upgrade with the connection's state.
+    Now(Decision, Option<S>),
     /// A [`Command::Decide`](super::Command::Decide) will say.
     Later(S),
 }

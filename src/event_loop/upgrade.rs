@@ -79,7 +79,7 @@ impl<S: Service> EventLoop<S> {
             return;
         };
         let Deciding { state, upgrade, response } = *deciding;
-        self.decide(key, decision, upgrade, response, state);
+        self.decide(key, decision, upgrade, response, Some(state));
         // Nothing was read meanwhile, and bytes may be carried over.
         self.finish_turn(key);
         self.list(key);
@@ -91,18 +91,18 @@ impl<S: Service> EventLoop<S> {
         decision: Decision,
         upgrade: Option<AcceptKey>,
         rules: ResponseRules,
-        state: S::State,
+        state: Option<S::State>,
     ) {
-        match (decision, upgrade) {
-            (Decision::Upgrade { subprotocol, headers }, Some(accept)) => {
+        match (decision, upgrade, state) {
+            (Decision::Upgrade { subprotocol, headers }, Some(accept), Some(state)) => {
                 self.open(key, &accept, subprotocol.as_deref(), &headers, state);
             }
-            (Decision::Respond(response), upgrade) => {
+            (Decision::Respond(response), upgrade, _) => {
                 let keep_alive = rules.keep_alive && upgrade.is_none();
                 self.respond(key, ResponseRules { keep_alive, ..rules }, &response);
             }
             // Only a valid upgrade request is ever answered with an upgrade.
-            (Decision::Upgrade { .. }, None) => self.remove(key, "not an upgrade request"),
+            (Decision::Upgrade { .. }, ..) => self.remove(key, "not an upgrade request"),
         }
     }
 

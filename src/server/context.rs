@@ -16,8 +16,8 @@ pub struct Context<'a> {
 enum Side<'a> {
     /// On the connection's event loop.
     Inline(Outlet<'a>),
-    /// On a handler thread.
-    Lane { id: ConnectionId, outbox: &'a Outbox },
+    /// On a handler thread. `closing`: it is told here that no callback but `close` may follow.
+    Lane { id: ConnectionId, outbox: &'a Outbox, closing: &'a mut bool },
     /// The connection has ended.
     Gone(ConnectionId),
 }
@@ -28,8 +28,13 @@ impl<'a> Context<'a> {
         Self { server, side: Side::Inline(outlet) }
     }
 
-    pub(super) fn lane(server: &'a ServerHandle, id: ConnectionId, outbox: &'a Outbox) -> Self {
-        Self { server, side: Side::Lane { id, outbox } }
+    pub(super) fn lane(
+        server: &'a ServerHandle,
+        id: ConnectionId,
+        outbox: &'a Outbox,
+        closing: &'a mut bool,
+    ) -> Self {
+        Self { server, side: Side::Lane { id, outbox, closing } }
     }
 
     pub(super) fn gone(server: &'a ServerHandle, id: ConnectionId) -> Self {
@@ -53,7 +58,8 @@ impl<'a> Context<'a> {
         let message = message.into();
         match &mut self.side {
             Side::Inline(outlet) => outlet.send(&message),
-            Side::Lane { id, outbox } => outbox.send(*id, &message),
+            Side::Lane { closing: true, .. } => Outcome::Gone,
+            Side::Lane { id, outbox, .. } => outbox.send(*id, &message),
             Side::Gone(_) => Outcome::Gone,
         }
     }
@@ -79,7 +85,8 @@ impl<'a> Context<'a> {
     pub fn close(&mut self, code: CloseCode, reason: &str) {
         match &mut self.side {
             Side::Inline(outlet) => outlet.close(code, reason),
-            Side::Lane { id, .. } => {
+            Side::Lane { id, closing, .. } => {
+                **closing = true;
                 self.server.close(*id, code, reason);
             }
             Side::Gone(_) => {}
@@ -90,7 +97,8 @@ impl<'a> Context<'a> {
     pub fn terminate(&mut self) {
         match &mut self.side {
             Side::Inline(outlet) => outlet.terminate(),
-            Side::Lane { id, .. } => {
+            Side::Lane { id, closing, .. } => {
+                **closing = true;
                 self.server.terminate(*id);
             }
             Side::Gone(_) => {}
@@ -129,7 +137,7 @@ impl<'a> Context<'a> {
     pub fn buffered_amount(&self) -> usize {
         match &self.side {
             Side::Inline(outlet) => outlet.buffered_amount(),
-            Side::Lane { id, outbox } => {
+            Side::Lane { id, outbox, .. } => {
                 self.server.buffered_amount(*id).unwrap_or(0) + outbox.gathered_len(*id)
             }
             Side::Gone(_) => 0,

@@ -69,8 +69,11 @@ impl ServerHandle {
         let outcome = link.directory.admit(id, len, self.shared.max_backpressure);
         if outcome.is_accepted() && !post(link, Command::Send { id, frame }, Patience::None) {
             link.directory.refund(id, len);
+            link.sends_refused.fetch_add(1, Ordering::Relaxed);
             return Outcome::Dropped;
         }
+        let refused = u64::from(outcome == Outcome::Dropped);
+        link.sends_refused.fetch_add(refused, Ordering::Relaxed);
         outcome
     }
 
@@ -137,7 +140,7 @@ impl ServerHandle {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let loops = &self.shared.loops;
-        let per_loop: Vec<_> = loops.iter().map(|link| link.counters.read()).collect();
+        let per_loop: Vec<_> = loops.iter().map(|link| link.read_counters()).collect();
         let connections_per_loop: Vec<_> =
             loops.iter().map(|link| link.connection_count.load(Ordering::Relaxed)).collect();
         Stats::new(

@@ -75,7 +75,7 @@ impl<H: Handler> Worker<H> {
         for (id, job) in batch.jobs.drain(..) {
             if previous.is_some_and(|previous| previous != id) {
                 // One connection's replies do not wait for the next one's callbacks.
-                self.outbox.flush();
+                self.outbox.next_connection();
             }
             previous = Some(id);
             match job {
@@ -113,13 +113,15 @@ impl<H: Handler> Worker<H> {
 
     fn message(&mut self, id: ConnectionId, message: Message<'_>) {
         self.call("message", id, |handler, ctx, state| handler.message(ctx, state, message));
+        self.outbox.handled(id, message.len());
     }
 
     fn close(&mut self, id: ConnectionId, closed: &Closed) {
         // None: the request was refused, and `open` never called.
         if let Some(mut entry) = self.states.remove(id) {
-            let mut ctx = Context::gone(&self.server, id);
-            guard("close", || self.handler.close(&mut ctx, &mut entry.state, closed));
+            let (handler, mut ctx) = (&*self.handler, Context::gone(&self.server, id));
+            // The state ends within: its drop is user code too.
+            guard("close", move || handler.close(&mut ctx, &mut entry.state, closed));
         }
     }
 
@@ -129,14 +131,16 @@ impl<H: Handler> Worker<H> {
         id: ConnectionId,
         run: impl FnOnce(&H, &mut Context<'_>, &mut H::State),
     ) {
-        let Some(entry) = self.states.find(id).filter(|entry| !entry.failed) else { return };
+        let Some(entry) = self.states.find(id).filter(|entry| !entry.closing) else { return };
+        let Entry { closing, state, .. } = entry;
         let done = guard(callback, || {
-            let mut ctx = Context::lane(&self.server, id, &self.outbox);
-            run(&self.handler, &mut ctx, &mut entry.state);
+            run(&self.handler, &mut Context::lane(&self.server, id, &self.outbox, closing), state);
         });
         if done.is_none() {
-            entry.failed = true;
-            self.server.close(id, CloseCode::INTERNAL_ERROR, "the handler failed");
+            entry.closing = true;
+            let link = &self.loops[usize::from(id.loop_index)];
+            let (code, reason) = (CloseCode::INTERNAL_ERROR, "the handler failed");
+            post(link, Command::Fail { id, code, reason }, Patience::Wait);
         }
     }
 }
@@ -156,8 +160,8 @@ struct States<S> {
 
 struct Entry<S> {
     generation: u32,
-    /// A callback panicked: no other is called, but for `close`.
-    failed: bool,
+    /// A callback has closed the connection or panicked: no other is called, but for `close`.
+    closing: bool,
     state: S,
 }
 
@@ -168,7 +172,7 @@ impl<S> States<S> {
         if places.len() <= index {
             places.resize_with(index + 1, || None);
         }
-        places[index] = Some(Entry { generation: id.generation, failed: false, state });
+        places[index] = Some(Entry { generation: id.generation, closing: false, state });
     }
 
     fn place(&mut self, id: ConnectionId) -> Option<&mut Option<Entry<S>>> {

@@ -43,7 +43,7 @@ impl<H: Handler> Service for Inline<H> {
 
     fn request(&mut self, _: ConnectionId, request: Request, upgrade: bool) -> Answer<H::State> {
         let (decision, state) = decide(&*self.handler, &request, upgrade);
-        Answer::Now(decision, state.unwrap_or_default())
+        Answer::Now(decision, state)
     }
 
     fn open(&mut self, outlet: &mut Outlet<'_>, state: &mut H::State) {
@@ -70,8 +70,9 @@ impl<H: Handler> Service for Inline<H> {
     }
 
     fn close(&mut self, id: ConnectionId, mut state: H::State, closed: Closed) {
-        let mut ctx = Context::gone(&self.server, id);
-        guard("close", || self.handler.close(&mut ctx, &mut state, &closed));
+        let (handler, mut ctx) = (&*self.handler, Context::gone(&self.server, id));
+        // The state ends within: its drop is user code too.
+        guard("close", move || handler.close(&mut ctx, &mut state, &closed));
     }
 }
 
@@ -85,8 +86,9 @@ pub(super) fn decide<H: Handler>(
         let response = guard("http", || handler.http(request)).unwrap_or_else(internal_error);
         return (Decision::Respond(response), None);
     }
-    let answer = guard("upgrade", || handler.upgrade(request));
-    match answer.map(|answer| answer.map(|upgrade| check(upgrade, request))) {
+    let answer =
+        guard("upgrade", || handler.upgrade(request).map(|upgrade| check(upgrade, request)));
+    match answer {
         Some(Ok(Ok(upgrade))) => {
             let (state, subprotocol, headers) = upgrade.into_parts();
             (Decision::Upgrade { subprotocol, headers }, Some(state))

@@ -85,6 +85,7 @@ impl Service for LaneService {
 
     #[inline]
     fn message(&mut self, outlet: &mut Outlet<'_>, lane: &mut usize, message: Message<'_>) {
+        outlet.hand_over(message.len());
         self.push_message(*lane, outlet.id(), message);
     }
 
@@ -94,6 +95,7 @@ impl Service for LaneService {
         lane: &mut usize,
         message: AssembledMessage,
     ) -> Option<AssembledMessage> {
+        outlet.hand_over(message.len());
         if message.len() < MIN_HANDED_OVER_LEN {
             self.push_message(*lane, outlet.id(), message.as_message());
             return Some(message);
