@@ -25,6 +25,11 @@ pub(crate) fn measure<T>(f: impl FnOnce() -> T) -> (T, Allocations) {
     (value, Allocations { count: COUNT.get(), peak_len: PEAK_LEN.get().max(0) as usize })
 }
 
+/// How often the current thread has allocated or reallocated since it started or last measured.
+pub(crate) fn count() -> usize {
+    COUNT.get()
+}
+
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
     /// Below 0 when more was freed than allocated since the start.

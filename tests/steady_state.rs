@@ -1,0 +1,65 @@
+//! Promise 6: in steady state inline mode allocates nothing per message.
+
+#[path = "support/allocations.rs"]
+mod allocations;
+mod support;
+
+use std::sync::mpsc::{Sender, channel};
+
+use support::{Client, Mode, soon};
+use tickwire::{Context, Handler, Message};
+
+/// Echoes; when told "count" it says how much its thread, the event loop, has allocated so far.
+struct Echo {
+    counts: Sender<usize>,
+}
+
+impl Handler for Echo {
+    type State = ();
+
+    fn message(&self, ctx: &mut Context<'_>, _: &mut (), message: Message<'_>) {
+        if message.as_text() == Some("count") {
+            self.counts.send(allocations::count()).expect("the test waits");
+        } else {
+            ctx.send(message);
+        }
+    }
+}
+
+/// Sends batches of messages and takes every echo, so that nothing ever waits for the socket.
+fn exchange(client: &mut Client, payload: &str, batches: usize, depth: usize) {
+    let writer = client.writer();
+    for _ in 0..batches {
+        writer.send_texts(std::iter::repeat_n(payload, depth));
+        (0..depth).for_each(|_| client.expect_text(payload));
+    }
+}
+
+#[test]
+fn promise_6_steady_state_allocates_nothing_per_message_inline() {
+    let (counts, counted) = channel();
+    let server = Mode::Inline.start(Echo { counts });
+    // Single small messages, full read buffers of them (their last is cut), and ones
+    // that are received into a buffer of their own.
+    let kinds = [("hello, tick".to_owned(), 1), ("x".repeat(1000), 200), ("y".repeat(40_000), 1)];
+    for (payload, depth) in &kinds {
+        let mut client = server.connect();
+        let count = |client: &Client| {
+            client.writer().send_text("count");
+            soon(&counted)
+        };
+        exchange(&mut client, payload, 20, *depth);
+        // Saying a count over a channel may itself allocate: the first does not matter.
+        count(&client);
+        let before = count(&client);
+        exchange(&mut client, payload, 200, *depth);
+        let after = count(&client);
+        let messages = 200 * depth;
+        assert!(
+            after - before <= 5,
+            "{} allocations for {messages} messages of {} bytes",
+            after - before,
+            payload.len()
+        );
+    }
+}
