@@ -158,6 +158,8 @@ impl Client {
     #[track_caller]
     pub(crate) fn recv_within(&mut self, timeout: Duration) -> Option<Received> {
         loop {
+            // Also what came right behind the handshake.
+            self.decode();
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
@@ -177,7 +179,6 @@ impl Client {
                     _ => panic!("cannot read: {error}"),
                 },
             }
-            self.decode();
         }
     }
 
@@ -335,7 +336,7 @@ impl Writer {
     /// Sends `frame` again and again until the server has taken nothing for a while; returns how
     /// many whole frames it took, and sends the rest of the last one on `finish`.
     pub(crate) fn fill(&self, frame: &[u8], max_count: usize) -> Filled {
-        const PUSHED_BACK: Duration = Duration::from_millis(700);
+        const PUSHED_BACK: Duration = Duration::from_millis(250);
         self.socket.set_write_timeout(PUSHED_BACK).expect("set a timeout");
         let (mut count, mut at) = (0, 0);
         while count < max_count {

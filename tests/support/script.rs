@@ -2,18 +2,21 @@
 
 use tickwire::{Closed, Context, Handler, Message, Refusal, Request, Response, Upgrade};
 
-type Shared<F> = Option<Box<F>>;
-type Callback = dyn Fn(&mut Context<'_>) + Send + Sync;
+type OnUpgrade = dyn Fn(&Request) -> Result<Upgrade<()>, Refusal> + Send + Sync;
+type OnEvent = dyn Fn(&mut Context<'_>) + Send + Sync;
+type OnMessage = dyn Fn(&mut Context<'_>, Message<'_>) + Send + Sync;
+type OnClose = dyn Fn(&mut Context<'_>, &Closed) + Send + Sync;
+type OnHttp = dyn Fn(&Request) -> Response + Send + Sync;
 
 /// Does nothing but what a test tells it to.
 #[derive(Default)]
 pub(crate) struct Script {
-    upgrade: Shared<dyn Fn(&Request) -> Result<Upgrade<()>, Refusal> + Send + Sync>,
-    open: Shared<Callback>,
-    message: Shared<dyn Fn(&mut Context<'_>, Message<'_>) + Send + Sync>,
-    drain: Shared<Callback>,
-    close: Shared<dyn Fn(&mut Context<'_>, &Closed) + Send + Sync>,
-    http: Shared<dyn Fn(&Request) -> Response + Send + Sync>,
+    upgrade: Option<Box<OnUpgrade>>,
+    open: Option<Box<OnEvent>>,
+    message: Option<Box<OnMessage>>,
+    drain: Option<Box<OnEvent>>,
+    close: Option<Box<OnClose>>,
+    http: Option<Box<OnHttp>>,
 }
 
 impl Script {

@@ -1,0 +1,249 @@
+//! Handler threads that are slow: their own connections wait, and nobody else.
+
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tickwire::frame::{OpCode, encode_frame};
+use tickwire::{Builder, CloseCode};
+
+use super::support::{Client, Mode, Received, Running, Script, eventually, soon};
+use super::with_closes;
+
+/// Counts how many messages a blocked callback has left in the kernel and in its lane.
+const MAX_LANE_LEN: usize = 512 << 10;
+
+/// An echo whose `who` names its handler thread, and whose `block` waits until the test lets it go.
+struct Slow {
+    server: Running,
+    release: Sender<()>,
+    entered: std::sync::mpsc::Receiver<()>,
+}
+
+impl Slow {
+    fn start(builder: Builder, script: Script) -> Self {
+        let (release, gate) = channel::<()>();
+        let (enter, entered) = channel();
+        let gate = Mutex::new(gate);
+        let script = script.on_text(move |ctx, text| match text {
+            "who" => {
+                ctx.send(std::thread::current().name().expect("a name"));
+            }
+            "block" => {
+                enter.send(()).expect("the test listens");
+                gate.lock().expect("a gate").recv().expect("the test lets go");
+                ctx.send("unblocked");
+            }
+            text if text.starts_with("quiet") => {}
+            text => {
+                ctx.send(text);
+            }
+        });
+        Self { server: Running::start(builder, script), release, entered }
+    }
+
+    /// A connection on a lane for which `wanted` holds.
+    fn connect(&self, wanted: impl Fn(&str) -> bool) -> (Client, String) {
+        loop {
+            let mut client = self.server.connect();
+            client.send_text("who");
+            let Received::Text(lane) = client.recv() else { panic!("no name") };
+            if wanted(&lane) {
+                return (client, lane);
+            }
+            client.leave();
+        }
+    }
+
+    /// A connection whose callback blocks, and its lane.
+    fn block(&self) -> (Client, String) {
+        let (client, lane) = self.connect(|_| true);
+        client.send_text("block");
+        soon(&self.entered);
+        (client, lane)
+    }
+
+    fn connect_elsewhere(&self, lane: &str) -> (Client, String) {
+        // Asking for its name would block on the blocked lane: connections take turns, and the next
+        // one is elsewhere.
+        let (client, other) = self.connect(|_| true);
+        assert_ne!(other, lane);
+        (client, other)
+    }
+
+    fn release(&self) {
+        self.release.send(()).expect("somebody waits");
+    }
+}
+
+fn builder() -> Builder {
+    Mode::Threads.builder().max_lane_len(MAX_LANE_LEN).max_backpressure(64 << 20)
+}
+
+#[test]
+fn a_slow_handler_thread_delays_its_own_connections_alone() {
+    let slow = Slow::start(builder().event_loops(2).handler_threads(3), Script::new());
+    let neighbours: Vec<_> = (0..12).map(|_| slow.connect(|_| true)).collect();
+    let (mut blocked, blocked_lane) = slow.block();
+    let (waiting, others): (Vec<_>, Vec<_>) =
+        neighbours.into_iter().partition(|(_, lane)| *lane == blocked_lane);
+    assert_eq!((waiting.len(), others.len()), (4, 8), "connections are spread over the lanes");
+    for (client, _) in waiting.iter().chain(&others) {
+        client.send_text("hello");
+    }
+    // These answer while the callback still blocks; new connections come in too.
+    for (mut client, _) in others {
+        client.expect_text("hello");
+    }
+    slow.release();
+    blocked.expect_text("unblocked");
+    for (mut client, _) in waiting {
+        client.expect_text("hello");
+    }
+}
+
+#[test]
+fn a_flood_to_a_slow_handler_thread_is_pushed_back_and_nothing_is_lost() {
+    const LEN: usize = 10_000;
+    let slow = Slow::start(builder(), Script::new());
+    let (mut blocked, lane) = slow.block();
+    let (mut other, _) = slow.connect_elsewhere(&lane);
+    let before = slow.server.handle().stats().total.bytes_received;
+
+    let text = "x".repeat(LEN);
+    let mut frame = Vec::new();
+    encode_frame(&mut frame, true, OpCode::Text, Some([0; 4]), text.as_bytes());
+    let filled = blocked.fill(&frame, (96 << 20) / LEN);
+    assert!(filled.pushed_back, "the server took everything");
+    let taken = slow.server.handle().stats().total.bytes_received - before;
+    // What the lane holds, and the turn in which it became full.
+    let bound = (MAX_LANE_LEN + (512 << 10)) as u64;
+    assert!(taken <= bound, "{taken} bytes were read for a lane of {MAX_LANE_LEN}");
+    other.send_text("and I?");
+    other.expect_text("and I?");
+
+    slow.release();
+    let writer = blocked.writer();
+    let rest = std::thread::spawn(move || {
+        writer.send_raw(&filled.rest);
+        writer.send_text("the end");
+    });
+    blocked.expect_text("unblocked");
+    for i in 0..filled.count {
+        assert!(blocked.recv() == Received::Text(text.clone()), "message {i}");
+    }
+    blocked.expect_text("the end");
+    rest.join().expect("the rest is sent");
+    blocked.leave();
+}
+
+#[test]
+fn messages_of_a_stalled_lane_stay_in_order() {
+    let slow = Slow::start(builder().max_lane_len(4096), Script::new());
+    let (mut blocked, _) = slow.block();
+    let texts: Vec<String> = (0..20_000).map(|i| format!("message {i}")).collect();
+    let writer = blocked.writer();
+    let sender = {
+        let texts = texts.clone();
+        std::thread::spawn(move || writer.send_texts(texts.iter().map(String::as_str)))
+    };
+    slow.release();
+    blocked.expect_text("unblocked");
+    for text in &texts {
+        blocked.expect_text(text);
+    }
+    sender.join().expect("the sender");
+}
+
+/// The engine does not read what its own lane has no room for: that is not the client's silence.
+#[test]
+fn a_client_whose_lane_is_stalled_is_not_silent() {
+    const SHORT: Duration = Duration::from_millis(150);
+    let (script, closes) = with_closes(Script::new());
+    let builder = builder().ping_interval(None).idle_timeout(SHORT).max_lane_len(4096);
+    let slow = Slow::start(builder, script);
+    let (mut blocked, _) = slow.block();
+    let text = "x".repeat(8_000);
+    let received = || slow.server.handle().stats().total.bytes_received;
+    let before = received();
+    blocked.send_text(&text);
+    eventually("the lane is full", || received() > before);
+    // What comes now stays in the kernel.
+    for _ in 1..8 {
+        blocked.send_text(&text);
+    }
+    // Far longer than anybody may be silent.
+    std::thread::sleep(6 * SHORT);
+    assert!(closes.try_recv().is_err(), "the client was given up while its lane was stalled");
+    slow.release();
+    blocked.expect_text("unblocked");
+    for _ in 0..8 {
+        blocked.expect_text(&text);
+    }
+    // Now it is.
+    assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
+}
+
+/// The end of the stream is announced once; a stalled lane must not make the loop forget it.
+#[test]
+fn an_end_of_stream_behind_a_stalled_lane_is_met() {
+    let (script, closes) = with_closes(Script::new());
+    let slow = Slow::start(builder().max_lane_len(4096), script);
+    let (blocked, _) = slow.block();
+    for _ in 0..8 {
+        blocked.send_text(&"quiet ".repeat(1_300));
+    }
+    blocked.shutdown_write();
+    std::thread::sleep(Duration::from_millis(50));
+    slow.release();
+    assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
+    eventually("it is let go", || slow.server.handle().stats().connections == 0);
+}
+
+/// A stalled lane takes no messages, but behind a close frame there are none.
+#[test]
+fn a_closing_handshake_ends_while_the_lane_is_stalled() {
+    let (ids, opened) = channel();
+    let script = Script::new().on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
+    let slow = Slow::start(builder().max_lane_len(4096), script);
+    let (mut blocked, _) = slow.block();
+    let id = opened.try_iter().last().expect("the blocked connection");
+    for _ in 0..8 {
+        blocked.send_text(&"x".repeat(8_000));
+    }
+    slow.server.handle().close(id, CloseCode::NORMAL, "enough");
+    assert_eq!(blocked.expect_close(1000), "enough");
+    blocked.close(1000, "");
+    blocked.expect_end();
+    slow.release();
+}
+
+/// `upgrade` runs on the handler threads too: one that blocks delays its lane alone.
+#[test]
+fn an_upgrade_may_block() {
+    let (release, gate) = channel::<()>();
+    let (enter, entered) = channel();
+    let gate = Arc::new(Mutex::new(gate));
+    let script = Script::echo().on_upgrade(move |request| {
+        if request.path() == "/slow" {
+            enter.send(()).expect("the test listens");
+            gate.lock().expect("a gate").recv().expect("the test lets go");
+        }
+        Ok(tickwire::Upgrade::new(()))
+    });
+    let server = Mode::Threads.start(script);
+    let slow = {
+        let address = server.address();
+        std::thread::spawn(move || {
+            let mut client =
+                super::support::Dial::path(&address, "/slow").text_behind("at once").connect();
+            client.expect_text("at once");
+            client.leave();
+        })
+    };
+    soon(&entered);
+    // Lanes take turns: this one is on the other.
+    server.connect().leave();
+    release.send(()).expect("it waits");
+    slow.join().expect("the slow client");
+}

@@ -1,0 +1,136 @@
+//! What a client may not do for too long, too much or too often, while it is not breaking the
+//! protocol.
+
+use std::time::Duration;
+
+use tickwire::CloseCode;
+use tickwire::handshake::HeadLimits;
+
+use super::support::{Received, Running, Script, eventually, in_each_mode, soon};
+use super::with_closes;
+
+const SHORT: Duration = Duration::from_millis(100);
+
+#[test]
+fn a_slow_handshake_is_answered_with_408() {
+    in_each_mode(|mode| {
+        let server = Running::start(mode.builder().handshake_timeout(SHORT), Script::new());
+        let http = server.http();
+        http.send("GET / HTTP/1.1\r\nHost: h\r\nX-Never-Ends: ");
+        let response = http.response();
+        assert_eq!((response.status, response.header("connection")), (408, Some("close")));
+        http.expect_gone();
+        let stats = || server.handle().stats();
+        eventually("it is let go", || stats().connections == 0 && stats().total.timeouts == 1);
+    });
+}
+
+#[test]
+fn a_handshake_does_not_become_faster_by_trickling() {
+    in_each_mode(|mode| {
+        let server = Running::start(mode.builder().handshake_timeout(SHORT), Script::new());
+        let http = server.http();
+        http.send("GET / HTTP/1.1\r\nHost: h\r\n");
+        let socket = http.into_socket();
+        eventually("the server gives up", || {
+            std::thread::sleep(Duration::from_millis(20));
+            let _ = socket.write(b"X: y\r\n");
+            server.handle().stats().total.timeouts == 1
+        });
+    });
+}
+
+#[test]
+fn a_connection_without_a_request_is_closed_without_a_word() {
+    in_each_mode(|mode| {
+        let server = Running::start(mode.builder().handshake_timeout(SHORT), Script::new());
+        let silent = server.http();
+        let served = server.http();
+        served.get("/");
+        served.response();
+        silent.expect_end();
+        served.expect_end();
+        eventually("they are counted", || server.handle().stats().total.timeouts == 2);
+    });
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused_while_it_arrives() {
+    in_each_mode(|mode| {
+        let limits = HeadLimits { max_head_len: 1024, max_header_count: 10 };
+        let server = Running::start(mode.builder().head_limits(limits), Script::new());
+        let long_line = format!("GET /{} HTTP/1.1\r\n", "x".repeat(2000));
+        let long_header = format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}", "x".repeat(2000));
+        let many_headers = format!("GET / HTTP/1.1\r\nHost: h\r\n{}", "X: y\r\n".repeat(20));
+        for (head, status) in [(long_line, 414), (long_header, 431), (many_headers, 431)] {
+            let http = server.http();
+            http.send(head);
+            let response = http.response();
+            assert_eq!((response.status, response.header("connection")), (status, Some("close")));
+            http.expect_end();
+        }
+    });
+}
+
+#[test]
+fn a_silent_client_is_pinged_and_one_that_answers_stays() {
+    in_each_mode(|mode| {
+        let (script, closes) = with_closes(Script::echo());
+        let builder = mode.builder().ping_interval(SHORT / 2).idle_timeout(4 * SHORT);
+        let server = Running::start(builder, script);
+        let mut client = server.connect();
+        let mut silent = server.connect();
+        // Twice as long as anybody may be silent.
+        for _ in 0..16 {
+            client.expect(Received::Ping(Vec::new()));
+            client.pong(b"");
+        }
+        let end = soon(&closes);
+        assert_eq!((end.code, end.was_clean), (CloseCode::ABNORMAL, false), "{end:?}");
+        assert_eq!(silent.recv_to_end(), [Received::Ping(Vec::new())], "one ping in one silence");
+        client.send_text("still here");
+        while client.recv() != Received::text("still here") {}
+        eventually("it is counted", || server.handle().stats().total.timeouts == 1);
+    });
+}
+
+#[test]
+fn without_pings_only_silence_ends_a_connection() {
+    in_each_mode(|mode| {
+        let (script, closes) = with_closes(Script::echo());
+        let builder = mode.builder().ping_interval(None).idle_timeout(3 * SHORT);
+        let server = Running::start(builder, script);
+        let mut talker = server.connect();
+        let mut silent = server.connect();
+        for _ in 0..10 {
+            std::thread::sleep(SHORT);
+            talker.send_text("word");
+            talker.expect_text("word");
+        }
+        assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
+        assert_eq!(silent.recv_to_end(), []);
+        talker.leave();
+    });
+}
+
+#[test]
+fn connections_beyond_the_limit_get_503_until_others_leave() {
+    in_each_mode(|mode| {
+        let builder = mode.builder().event_loops(2).max_connections(3);
+        let server = Running::start(builder, Script::echo());
+        let mut clients: Vec<_> = (0..3).map(|_| server.connect()).collect();
+        for _ in 0..5 {
+            let response = server.dial().refused();
+            assert_eq!(response.status, 503);
+            assert!(response.header("retry-after").is_some());
+        }
+        for client in &mut clients {
+            client.send_text("not disturbed");
+            client.expect_text("not disturbed");
+        }
+        clients.pop().expect("a client").leave();
+        eventually("there is room again", || server.handle().stats().connections == 2);
+        server.connect().leave();
+        eventually("it is counted", || server.handle().stats().total.over_capacity == 5);
+    });
+}

@@ -1,0 +1,204 @@
+//! How a server ends.
+
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tickwire::{CloseCode, Outcome, Response};
+
+use super::support::{
+    Client, HttpClient, Mode, Received, Running, Script, Socket, eventually, in_each_mode, soon,
+};
+use super::with_closes;
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn everybody_is_told_1001_and_the_server_ends_when_all_have_answered() {
+    in_each_mode(|mode| {
+        let (script, closes) = with_closes(Script::echo());
+        let server = Running::start(mode.builder().event_loops(2), script);
+        let address = server.address();
+        let mut clients: Vec<_> = (0..10).map(|_| server.connect()).collect();
+        let (idle, served) = (server.http(), server.http());
+        served.get("/");
+        served.response();
+
+        let handle = server.handle().clone();
+        handle.shutdown(LONG);
+        for client in &mut clients {
+            assert!(!client.expect_close(1001).is_empty());
+            client.close(1001, "");
+            client.expect_end();
+        }
+        idle.expect_gone();
+        served.expect_gone();
+        // Whoever does not hang up is waited for.
+        drop((clients, idle, served));
+        server.join();
+        assert!(Socket::connect(&address).is_err(), "nobody listens any more");
+        let closes: Vec<_> = closes.iter().collect();
+        assert_eq!(closes.len(), 10);
+        assert!(closes.iter().all(|it| it.code == CloseCode::GOING_AWAY && it.was_clean));
+        assert_eq!(handle.stats().connections, 0);
+    });
+}
+
+/// Longer than a peer may take to answer the close frame: it reads, and that is what counts.
+#[test]
+fn a_slow_reader_gets_everything_that_was_queued() {
+    const COUNT: usize = 200;
+    in_each_mode(|mode| {
+        let (ids, opened) = channel();
+        let (script, closes) = with_closes(Script::new());
+        let script = script.on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
+        let builder =
+            mode.builder().max_backpressure(32 << 20).close_timeout(Duration::from_millis(300));
+        let server = Running::start(builder, script);
+        let mut client = server.dial().receive_len(64 << 10).connect();
+        let id = soon(&opened);
+        for i in 0..COUNT {
+            assert_ne!(
+                server.handle().send(id, format!("{i} {}", "x".repeat(50_000))),
+                Outcome::Dropped
+            );
+        }
+        server.handle().shutdown(LONG);
+        for i in 0..COUNT {
+            std::thread::sleep(Duration::from_millis(5));
+            let Received::Text(text) = client.recv() else { panic!("not a message") };
+            assert!(text.starts_with(&format!("{i} ")) && text.len() > 50_000);
+        }
+        client.expect_close(1001);
+        client.close(1001, "");
+        client.expect_end();
+        drop(client);
+        server.join();
+        assert!(soon(&closes).was_clean);
+    });
+}
+
+#[test]
+fn the_deadline_ends_what_does_not_answer() {
+    in_each_mode(|mode| {
+        let (script, closes) = with_closes(Script::echo());
+        let server = Running::start(mode.builder().event_loops(2), script);
+        let mut deaf: Vec<_> = (0..3).map(|_| server.connect()).collect();
+        server.handle().shutdown(Duration::from_millis(200));
+        server.join();
+        for client in &mut deaf {
+            let received = client.recv_to_end();
+            assert!(matches!(received[..], [Received::Close(1001, _)]), "{received:?}");
+        }
+        let closes: Vec<_> = closes.iter().collect();
+        assert_eq!(closes.len(), 3);
+        assert!(closes.iter().all(|it| it.code == CloseCode::ABNORMAL && !it.was_clean));
+    });
+}
+
+#[test]
+fn a_callback_may_shut_the_server_down() {
+    in_each_mode(|mode| {
+        let script = Script::new().on_text(|ctx, text| {
+            ctx.server().shutdown(LONG);
+            ctx.send(text);
+        });
+        let server = Running::start(mode.builder().event_loops(2), script);
+        let mut clients: Vec<_> = (0..4).map(|_| server.connect()).collect();
+        clients[0].send_text("last words");
+        let leave = |client: &mut Client| {
+            client.expect_close(1001);
+            client.close(1001, "");
+            client.expect_end();
+        };
+        // Its answer came after the wish to end: it may be late.
+        match clients[0].recv() {
+            Received::Text(_) => leave(&mut clients[0]),
+            Received::Close(1001, _) => {
+                clients[0].close(1001, "");
+                clients[0].expect_end();
+            }
+            other => panic!("{other:?}"),
+        }
+        clients[1..].iter_mut().for_each(leave);
+        drop(clients);
+        server.join();
+    });
+}
+
+#[test]
+fn dropping_the_server_ends_it() {
+    in_each_mode(|mode| {
+        let (script, closes) = with_closes(Script::echo());
+        let server = Running::start(mode.builder(), script);
+        let (address, mut client) = (server.address(), server.connect());
+        drop(server.into_server());
+        let received = client.recv_to_end();
+        assert!(matches!(received[..], [] | [Received::Close(1001, _)]), "{received:?}");
+        assert_eq!(closes.iter().count(), 1, "and the handler is dropped");
+        eventually("nobody listens any more", || Socket::connect(&address).is_err());
+    });
+}
+
+/// A second call may only shorten the wait.
+#[test]
+fn an_earlier_deadline_wins() {
+    in_each_mode(|mode| {
+        let server = mode.start(Script::echo());
+        let mut client = server.connect();
+        server.handle().shutdown(LONG);
+        client.expect_close(1001);
+        server.handle().shutdown(Duration::ZERO);
+        server.handle().shutdown(LONG);
+        server.join();
+        client.recv_to_end();
+    });
+}
+
+#[test]
+fn a_request_under_decision_is_answered_and_its_connection_closed() {
+    let (release, gate) = channel::<()>();
+    let (enter, entered) = channel();
+    let gate = Arc::new(Mutex::new(gate));
+    let wait = move || {
+        enter.send(()).expect("the test listens");
+        gate.lock().expect("a gate").recv().expect("the test lets go");
+    };
+    let wait = Arc::new(wait);
+    let script = Script::echo()
+        .on_http({
+            let wait = wait.clone();
+            move |_| {
+                wait();
+                Response::text("late")
+            }
+        })
+        .on_upgrade(move |_| {
+            wait();
+            Ok(tickwire::Upgrade::new(()))
+        });
+    let server = Mode::Threads.start(script);
+    let http: HttpClient = server.http();
+    http.get("/");
+    soon(&entered);
+    let upgrade = {
+        let address = server.address();
+        std::thread::spawn(move || {
+            let mut client = Client::connect(&address);
+            client.expect_close(1001);
+            client.close(1001, "");
+            client.expect_end();
+        })
+    };
+    // Two lanes, two gates.
+    soon(&entered);
+    server.handle().shutdown(LONG);
+    release.send(()).expect("it waits");
+    release.send(()).expect("it waits");
+    let response = http.response();
+    assert_eq!((response.text(), response.header("connection")), ("late", Some("close")));
+    http.expect_end();
+    drop(http);
+    upgrade.join().expect("the upgraded client");
+    server.join();
+}
