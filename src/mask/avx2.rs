@@ -29,7 +29,9 @@ impl Avx2 {
 /// multiples of four, so the key's phase is the same at each step.
 #[target_feature(enable = "avx2")]
 unsafe fn apply_mask(payload: &mut [u8], masking_key: [u8; 4]) {
-    let key = _mm256_set1_epi32(i32::from_ne_bytes(masking_key));
+    #[allow(unused_unsafe, reason = "safe in a function with the feature since Rust 1.87 only")]
+    // SAFETY: the caller vouches for AVX2, which is all that the intrinsic asks for.
+    let key = unsafe { _mm256_set1_epi32(i32::from_ne_bytes(masking_key)) };
     let mut rounds = payload.chunks_exact_mut(128);
     for round in &mut rounds {
         let vectors = round.as_mut_ptr().cast::<__m256i>();
