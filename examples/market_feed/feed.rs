@@ -228,7 +228,7 @@ impl Feed {
         let Some(awaited) = &mut self.awaited else { return };
         awaited.insert(id);
         if awaited.len() >= self.manner.wait_for_subscribers {
-            log::info!("{} subscribers are there: the replay begins", awaited.len());
+            log::info!("enough clients have subscribed: the replay begins");
             self.awaited = None;
         }
     }

@@ -32,11 +32,13 @@ impl Pacing {
             return true;
         }
         let (begun, sent_before) = *self.wait.get_or_insert((now, sent));
-        if now.saturating_duration_since(begun) < STALL {
+        // Whoever has stalled once gets less patience, not a lower pace.
+        let part = if self.given_up > 0 { 4 } else { 1 };
+        if now.saturating_duration_since(begun) < STALL / part {
             return false;
         }
         self.wait = None;
-        let stalled = sent.saturating_sub(sent_before) < MIN_PROGRESS;
+        let stalled = sent.saturating_sub(sent_before) < MIN_PROGRESS / u64::from(part);
         if stalled {
             self.given_up = queued;
         }
@@ -69,8 +71,11 @@ mod tests {
         // The others have a window of their own.
         assert!(pacing.has_room(start + STALL, dead + WINDOW, 7));
         assert!(!pacing.has_room(start + STALL, dead + WINDOW + 1, 7));
+        // What stalls again is given up sooner.
+        let later = start + STALL + STALL / 4;
+        assert!(pacing.has_room(later, dead + WINDOW + 1, 7 + MIN_PROGRESS / 4 - 1));
         // Once the dead reader is gone, its bytes are no longer tolerated.
-        assert!(pacing.has_room(start + STALL, 0, 7));
-        assert!(!pacing.has_room(start + STALL, WINDOW + 1, 7));
+        assert!(pacing.has_room(later, 0, 7));
+        assert!(!pacing.has_room(later, WINDOW + 1, 7));
     }
 }
