@@ -74,7 +74,8 @@ fn replies_leave_in_the_order_of_their_sends() {
             move |ctx, text| {
                 ctx.send(format!("{text}: first"));
                 ctx.send(format!("{text}: {large}"));
-                ctx.send(&format!("{text}: last"));
+                let last = format!("{text}: last");
+                ctx.send(&last);
             }
         });
         let server = Running::start(mode.builder().max_backpressure(16 << 20), script);
