@@ -32,9 +32,10 @@ pub struct Config {
     /// Default: 5 s.
     pub close_timeout: Duration,
     /// Bytes that may wait for one connection. Beyond: a send answers `Dropped`, and a lagging
-    /// subscriber meets its topic's policy. One message of any length is accepted when nothing
-    /// waits. From half of it on, a connection whose own messages caused it is not read until its
-    /// queue has drained to a quarter. Default: 1 MiB. At most 1 GiB.
+    /// subscriber meets its topic's policy. While less than half of it waits, a message of any length
+    /// is accepted. From half of it on, a connection whose own messages caused it, or will once they
+    /// are answered, is not read until what waits has drained to a quarter: an echo drops nothing.
+    /// Default: 1 MiB. At most 1 GiB.
     pub max_backpressure: usize,
     /// Bytes that may wait for one handler thread, shared by all loops. Beyond: the connections
     /// that feed it are not read until it has drained to half. Default: 4 MiB.
