@@ -1,7 +1,7 @@
 //! How connections end.
 
 use super::EventLoop;
-use super::connection::{Connection, Flags, Phase};
+use super::connection::{Connection, Flags, Io, Phase};
 use super::outlet::Outlet;
 use super::service::Service;
 use crate::frame::CloseCode;
@@ -34,7 +34,10 @@ impl<S: Service> EventLoop<S> {
         io.uncork(&mut self.core);
         if io.queued_len() == 0 {
             io.flags.answers = false;
-            if std::mem::take(&mut io.flags.drain_owed) && !io.flags.broken {
+            // What is on its way in the mailbox counts as waiting too.
+            let drained = |io: &Io| self.core.link.directory.buffered(io.id) == Some(0);
+            if io.flags.drain_owed && !io.flags.broken && drained(io) {
+                io.flags.drain_owed = false;
                 self.tell_drained(key);
             }
         }

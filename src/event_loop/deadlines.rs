@@ -112,7 +112,12 @@ fn due<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
         Phase::Open(_) if io.flags.stalled => Due::At(None),
         Phase::Open(_) => match config.keep_alive.action(now.since(io.since), io.flags.pinged) {
             KeepAliveAction::Wait(silence) => {
-                Due::At(silence.map(|silence| io.since.after(silence)))
+                let end = silence.map(|silence| io.since.after(silence));
+                // An answer to the ping plans nothing by itself: it is looked for, so that the next
+                // silence is met by a ping in time too.
+                let look = config.keep_alive.ping_interval.filter(|_| io.flags.pinged);
+                let look = look.map(|interval| now.after(interval));
+                Due::At([end, look].into_iter().flatten().reduce(Tick::earlier))
             }
             KeepAliveAction::Ping => Due::Ping,
             KeepAliveAction::GiveUp => Due::GiveUp("the peer has been silent for too long"),

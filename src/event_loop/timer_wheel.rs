@@ -20,6 +20,11 @@ impl Tick {
         self.0.wrapping_sub(other.0) < 1 << 31
     }
 
+    /// The earlier of two.
+    pub(crate) fn earlier(self, other: Self) -> Self {
+        if self.is_at_or_after(other) { other } else { self }
+    }
+
     /// The first tick that is at least `wait` later.
     pub(crate) fn after(self, wait: Duration) -> Self {
         let ticks = wait.as_millis().div_ceil(TICK.as_millis()).clamp(1, 1 << 30);
