@@ -108,8 +108,8 @@ fn a_large_page_reaches_a_slow_reader_whole() {
 
 /// Takes longer for a page than any timeout of the server: it is progress that counts.
 fn read_slowly(mode: Mode, line: &str, half_close: bool) {
-    const SHORT: Duration = Duration::from_millis(300);
-    let page = filler(3 << 20);
+    const SHORT: Duration = Duration::from_secs(1);
+    let page = filler(4 << 20);
     let body = page.clone();
     let script =
         Script::new().on_http(move |_| Response::new(StatusCode::OK).body("image/x", body.clone()));

@@ -43,7 +43,7 @@ fn a_handshake_does_not_become_faster_by_trickling() {
 #[test]
 fn a_connection_without_a_request_is_closed_without_a_word() {
     in_each_mode(|mode| {
-        let server = Running::start(mode.builder().handshake_timeout(SHORT), Script::new());
+        let server = Running::start(mode.builder().handshake_timeout(5 * SHORT), Script::new());
         let silent = server.http();
         let served = server.http();
         served.get("/");
@@ -76,12 +76,12 @@ fn a_head_that_is_too_large_is_refused_while_it_arrives() {
 fn a_silent_client_is_pinged_and_one_that_answers_stays() {
     in_each_mode(|mode| {
         let (script, closes) = with_closes(Script::echo());
-        let builder = mode.builder().ping_interval(SHORT / 2).idle_timeout(4 * SHORT);
+        let builder = mode.builder().ping_interval(SHORT).idle_timeout(10 * SHORT);
         let server = Running::start(builder, script);
         let mut client = server.connect();
         let mut silent = server.connect();
         // Twice as long as anybody may be silent.
-        for _ in 0..16 {
+        for _ in 0..20 {
             client.expect(Received::Ping(Vec::new()));
             client.pong(b"");
         }
@@ -94,15 +94,50 @@ fn a_silent_client_is_pinged_and_one_that_answers_stays() {
     });
 }
 
+/// A ping is due in every silence, also where nobody is given up.
+#[test]
+fn pings_do_not_end_with_the_first_answer() {
+    in_each_mode(|mode| {
+        let builder = mode.builder().ping_interval(SHORT / 2).idle_timeout(None);
+        let server = Running::start(builder, Script::new());
+        let mut client = server.connect();
+        for _ in 0..5 {
+            client.expect(Received::Ping(Vec::new()));
+            client.pong(b"");
+        }
+        client.leave();
+    });
+}
+
+/// Whenever a ping is sent, there is time for its answer: the whole idle timeout but for the silence
+/// before the ping.
+#[test]
+fn every_ping_leaves_time_for_an_answer() {
+    const IDLE: Duration = Duration::from_secs(2);
+    in_each_mode(|mode| {
+        let builder = mode.builder().ping_interval(SHORT).idle_timeout(IDLE);
+        let server = Running::start(builder, Script::echo());
+        let mut client = server.connect();
+        client.expect(Received::Ping(Vec::new()));
+        client.pong(b"");
+        client.expect(Received::Ping(Vec::new()));
+        // Longer than the silence that makes a ping, shorter than the one that ends a connection.
+        std::thread::sleep(IDLE / 2);
+        client.send_text("late");
+        client.expect_text("late");
+        client.leave();
+    });
+}
+
 #[test]
 fn without_pings_only_silence_ends_a_connection() {
     in_each_mode(|mode| {
         let (script, closes) = with_closes(Script::echo());
-        let builder = mode.builder().ping_interval(None).idle_timeout(3 * SHORT);
+        let builder = mode.builder().ping_interval(None).idle_timeout(10 * SHORT);
         let server = Running::start(builder, script);
         let mut talker = server.connect();
         let mut silent = server.connect();
-        for _ in 0..10 {
+        for _ in 0..20 {
             std::thread::sleep(SHORT);
             talker.send_text("word");
             talker.expect_text("word");
