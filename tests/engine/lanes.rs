@@ -71,6 +71,14 @@ impl Slow {
         (client, other)
     }
 
+    /// Sends a message that is longer than the lane: what comes behind it stays in the kernel.
+    fn fill_lane(&self, client: &Client, text: &str) {
+        let received = || self.server.handle().stats().total.bytes_received;
+        let before = received();
+        client.send_text(text);
+        eventually("the lane is full", || received() > before);
+    }
+
     fn release(&self) {
         self.release.send(()).expect("somebody waits");
     }
@@ -164,11 +172,7 @@ fn a_client_whose_lane_is_stalled_is_not_silent() {
     let slow = Slow::start(builder, script);
     let (mut blocked, _) = slow.block();
     let text = "x".repeat(8_000);
-    let received = || slow.server.handle().stats().total.bytes_received;
-    let before = received();
-    blocked.send_text(&text);
-    eventually("the lane is full", || received() > before);
-    // What comes now stays in the kernel.
+    slow.fill_lane(&blocked, &text);
     for _ in 1..8 {
         blocked.send_text(&text);
     }
@@ -190,9 +194,9 @@ fn an_end_of_stream_behind_a_stalled_lane_is_met() {
     let (script, closes) = with_closes(Script::new());
     let slow = Slow::start(builder().max_lane_len(4096), script);
     let (blocked, _) = slow.block();
-    for _ in 0..8 {
-        blocked.send_text(&"quiet ".repeat(1_300));
-    }
+    let quiet = "quiet ".repeat(1_300);
+    slow.fill_lane(&blocked, &quiet);
+    blocked.send_text(&quiet);
     blocked.shutdown_write();
     std::thread::sleep(Duration::from_millis(50));
     slow.release();
@@ -208,9 +212,8 @@ fn a_closing_handshake_ends_while_the_lane_is_stalled() {
     let slow = Slow::start(builder().max_lane_len(4096), script);
     let (mut blocked, _) = slow.block();
     let id = opened.try_iter().last().expect("the blocked connection");
-    for _ in 0..8 {
-        blocked.send_text(&"x".repeat(8_000));
-    }
+    slow.fill_lane(&blocked, &"x".repeat(8_000));
+    blocked.send_text(&"x".repeat(8_000));
     slow.server.handle().close(id, CloseCode::NORMAL, "enough");
     assert_eq!(blocked.expect_close(1000), "enough");
     blocked.close(1000, "");
