@@ -6,8 +6,8 @@ import { chromium } from 'playwright-core';
 const START_WITHIN = 30_000; // ms
 
 /** Starts an example's binary and waits until it says where it listens. */
-export async function startServer(binary, listen = '127.0.0.1:0') {
-  const child = spawn(binary, ['--listen', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function startServer(binary, listen = '127.0.0.1:0', flags = []) {
+  const child = spawn(binary, ['--listen', listen, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = new Promise((resolve) => { child.once('exit', resolve); });
   const address = await new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`${binary} did not say "listening on"`)), START_WITHIN);
