@@ -99,10 +99,10 @@ mod event_loop;
 mod server;
 
 #[cfg(not(loom))]
-pub use event_loop::{Closed, ConnectionId, Counters, Outcome, Outgoing};
+pub use event_loop::{Closed, ConnectionId, Counters, Outcome};
 pub use frame::CloseCode;
 pub use handshake::{HeadLimits, Refusal, Request, Response, Upgrade};
-pub use protocol::{KeepAlive, Limits, Message};
+pub use protocol::{KeepAlive, Limits, Message, Outgoing};
 pub use pubsub::{Delivery, Overflow};
 #[cfg(not(loom))]
 pub use server::{

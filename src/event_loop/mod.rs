@@ -19,7 +19,6 @@ mod id;
 mod link;
 mod outbox;
 mod outcome;
-mod outgoing;
 mod outlet;
 mod post;
 mod read;
@@ -32,7 +31,6 @@ pub use close::Closed;
 pub use counters::Counters;
 pub use id::ConnectionId;
 pub use outcome::Outcome;
-pub use outgoing::Outgoing;
 
 pub(crate) use command::{Command, Decision};
 pub(crate) use config::LoopConfig;

@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 
 use super::command::Command;
 use super::outlet::message_weight;
-use super::{ConnectionId, Loops, Outcome, Outgoing};
+use super::{ConnectionId, Loops, Outcome};
 use crate::frame::encode_frame;
+use crate::protocol::Outgoing;
 
 /// More than this many bytes go to the loop at once.
 const MAX_GATHERED_LEN: usize = 64 * 1024;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::command::Command;
 use super::connection::{Io, Session};
 use super::core::Core;
-use super::outgoing::Payload;
 use super::post::Patience;
-use super::{Closed, ConnectionId, Outcome, Outgoing, fits};
+use super::{Closed, ConnectionId, Outcome, fits};
 use crate::frame::{CloseCode, MAX_HEADER_LEN, OpCode, encode_frame, server_frame_head};
+use crate::protocol::{Outgoing, Payload};
 use crate::pubsub::TopicCore;
 
 /// Payloads from this length on are written from where they lie; shorter ones are copied into the

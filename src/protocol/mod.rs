@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod keep_alive;
 mod limits;
+mod outgoing;
 mod workspace;
 
 pub use assembly::AssembledMessage;
@@ -17,4 +18,7 @@ pub use error::ProtocolError;
 pub use event::{Event, Message};
 pub use keep_alive::{KeepAlive, KeepAliveAction};
 pub use limits::Limits;
+pub use outgoing::Outgoing;
 pub use workspace::Workspace;
+
+pub(crate) use outgoing::Payload;

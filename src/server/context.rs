@@ -2,8 +2,9 @@
 
 use super::ServerHandle;
 use super::topic::Topic;
-use crate::event_loop::{ConnectionId, Outbox, Outcome, Outgoing, Outlet};
+use crate::event_loop::{ConnectionId, Outbox, Outcome, Outlet};
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN};
+use crate::protocol::Outgoing;
 
 /// The connection that a callback is about. What it sends leaves when the callback's turn is over,
 /// in order with everything else that the thread sends.

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::{Stats, Topic};
-use crate::event_loop::{
-    Command, ConnectionId, LoopLink, Loops, Outcome, Outgoing, Patience, post,
-};
+use crate::event_loop::{Command, ConnectionId, LoopLink, Loops, Outcome, Patience, post};
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN, OpCode, encode_frame};
+use crate::protocol::Outgoing;
 use crate::pubsub::{Delivery, TopicRegistry};
 use crate::transport::LocalAddr;
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::event_loop::{Loops, MAX_SEND_LEN, Outcome, Outgoing, publish};
+use crate::event_loop::{Loops, MAX_SEND_LEN, Outcome, publish};
+use crate::protocol::Outgoing;
 use crate::pubsub::{Delivery, TopicCore};
 
 /// A named topic. Cheap to clone; every thread may publish, callbacks too.

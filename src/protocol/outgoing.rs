@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::frame::{OpCode, encode_frame};
-use crate::protocol::Message;
+use super::Message;
 
 /// A message to send: anything that turns into one, borrowed or shared.
 ///
