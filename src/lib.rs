@@ -106,7 +106,8 @@ pub use protocol::{KeepAlive, Limits, Message, Outgoing};
 pub use pubsub::{Delivery, Overflow};
 #[cfg(not(loom))]
 pub use server::{
-    Builder, Config, Context, Error, Handler, Result, Server, ServerHandle, Stats, Topic,
+    Builder, Config, ConnectionStats, Context, Error, Handler, Result, Server, ServerHandle, Stats,
+    Topic,
 };
 pub use transport::{BindTarget, LocalAddr, SocketOptions};
 

@@ -40,9 +40,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(super) fn new(link: Arc<LoopLink>, config: LoopConfig) -> Self {
-        let now = Instant::now();
-        let clock = Clock::new(now);
-        let tick = clock.tick(now);
+        let clock = link.clock;
+        let tick = clock.tick(Instant::now());
         Self {
             cork: Vec::with_capacity(config.read_buffer_len),
             workspace: Workspace::new(Role::Server, config.limits),

@@ -98,6 +98,21 @@ impl Directory {
         (generation_of(word) == id.generation).then(|| buffered_of(word))
     }
 
+    /// Index, generation and waiting bytes of each connection that is there. A look at every place
+    /// of the pages in use.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (u32, u32, usize)> {
+        let pages = self.pages.iter().enumerate();
+        let pages = pages.filter_map(|(page, places)| Some((page * PAGE_COUNT, places.get()?)));
+        let words = pages.flat_map(|(first, places)| {
+            places.iter().enumerate().map(move |(at, place)| (first + at, place))
+        });
+        words.filter_map(|(index, place)| {
+            let word = place.load(Ordering::Acquire);
+            let generation = generation_of(word);
+            (generation % 2 == 1).then(|| (index as u32, generation, buffered_of(word)))
+        })
+    }
+
     /// Charges bytes that the loop itself queued.
     pub(crate) fn charge(&self, index: u32, len: usize) {
         if let Some(place) = self.place(index) {
@@ -200,6 +215,18 @@ mod tests {
         assert_eq!(directory.buffered(first), None);
         assert_eq!(directory.admit(id(99_999, 1), 1, 100), Outcome::Gone);
         assert_eq!(directory.admit(id(1, 1), 1, 100), Outcome::Gone, "a page that nobody used");
+    }
+
+    #[test]
+    fn who_is_there_is_listed_with_what_waits() {
+        let directory = Directory::new(3000);
+        let generations: Vec<_> = [5, 6, 2999].map(|index| directory.enter(index)).to_vec();
+        directory.charge(5, 10);
+        directory.set_blocked(5, true);
+        directory.charge(6, 10);
+        directory.leave(6);
+        let live: Vec<_> = directory.live().collect();
+        assert_eq!(live, [(5, generations[0], 10), (2999, generations[2], 0)]);
     }
 
     #[test]

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 use mio::Waker;
 
+use super::ConnectionId;
 use super::command::Command;
 use super::counters::{Counters, PublishedCounters};
 use super::directory::Directory;
 use super::outbox::Replies;
+use super::reader_stats::{ReaderStats, Reading};
+use super::timer_wheel::Clock;
 use crate::mailbox::{Inbox, Mailbox, mailbox};
 
 /// All loops of a server.
@@ -26,6 +30,9 @@ pub(crate) struct LoopLink {
     pub(crate) index: u16,
     pub(crate) mailbox: Mailbox<Command>,
     pub(crate) directory: Directory,
+    pub(super) readers: ReaderStats,
+    /// What the loop counts its ticks by.
+    pub(crate) clock: Clock,
     /// Connections, those on their way from the accepting loop included.
     pub(crate) connection_count: AtomicUsize,
     pub(crate) counters: PublishedCounters,
@@ -41,6 +48,8 @@ impl LoopLink {
             index,
             mailbox,
             directory: Directory::new(max_connections),
+            readers: ReaderStats::new(max_connections),
+            clock: Clock::new(Instant::now()),
             connection_count: AtomicUsize::new(0),
             counters: PublishedCounters::default(),
             sends_refused: AtomicU64::new(0),
@@ -54,6 +63,19 @@ impl LoopLink {
         let mut counters = self.counters.read();
         counters.sends_dropped += self.sends_refused.load(Ordering::Relaxed);
         counters
+    }
+
+    /// Bytes that wait for a connection, and its numbers as a reader; `None` for a stale id.
+    pub(crate) fn read_stats(&self, id: ConnectionId) -> Option<(usize, Reading)> {
+        self.directory.buffered(id)?;
+        let reading = self.readers.read(id.index);
+        self.directory.buffered(id).map(|buffered| (buffered, reading))
+    }
+
+    /// The connections that are there, and the bytes that wait for each.
+    pub(crate) fn live_connections(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
+        let id = |index, generation| ConnectionId { index, generation, loop_index: self.index };
+        self.directory.live().map(move |(index, generation, len)| (id(index, generation), len))
     }
 
     /// An empty buffer for replies, used before if possible.

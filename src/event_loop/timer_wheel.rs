@@ -15,6 +15,16 @@ const SLOT_COUNT: u32 = 1024;
 pub(crate) struct Tick(u32);
 
 impl Tick {
+    /// The tick as a number, for whoever keeps time without knowing what its unit is.
+    pub(crate) fn as_u32(self) -> u32 {
+        self.0
+    }
+
+    /// The tick that [`as_u32`](Self::as_u32) gave the number of.
+    pub(crate) fn from_u32(number: u32) -> Self {
+        Self(number)
+    }
+
     /// Whether this tick is `other` or later.
     pub(crate) fn is_at_or_after(self, other: Self) -> bool {
         self.0.wrapping_sub(other.0) < 1 << 31
@@ -41,8 +51,8 @@ impl Tick {
     }
 }
 
-/// Counts ticks from when the loop started.
-#[derive(Debug)]
+/// Counts ticks from when the loop was set up.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     start: Instant,
 }

@@ -219,6 +219,7 @@ impl<S: Service> EventLoop<S> {
                 return;
             }
         };
+        self.core.link.readers.reset(index);
         let generation = self.core.link.directory.enter(index);
         let id = ConnectionId { index, generation, loop_index: self.core.link.index };
         let io = Io::new(stream, peer, id, self.core.now);

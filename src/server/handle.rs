@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::connection_stats::{self, ConnectionStats};
 use super::{Stats, Topic};
 use crate::event_loop::{Command, ConnectionId, LoopLink, Loops, Outcome, Patience, post};
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN, OpCode, encode_frame};
@@ -120,6 +121,23 @@ impl ServerHandle {
     #[must_use]
     pub fn buffered_amount(&self, id: ConnectionId) -> Option<usize> {
         self.link(id)?.directory.buffered(id)
+    }
+
+    /// How far a connection's client is behind; `None` when it is gone. Asks no loop: any thread may
+    /// call it at any time, callbacks too.
+    #[must_use]
+    pub fn connection_stats(&self, id: ConnectionId) -> Option<ConnectionStats> {
+        let link = self.link(id)?;
+        ConnectionStats::read(link, id, link.clock.tick(Instant::now()))
+    }
+
+    /// The `count` connections with the most bytes that wait for their clients, the worst first; of
+    /// equals, the one that has waited longer. Whoever has nothing waiting is not among them.
+    ///
+    /// Asks no loop and takes no lock: a look at each connection's word, O(connections).
+    #[must_use]
+    pub fn slowest(&self, count: usize) -> Vec<ConnectionStats> {
+        connection_stats::slowest(&self.shared.loops, count)
     }
 
     /// The topic of this name, lossless ([`Delivery::Every`]) and closing subscribers that cannot

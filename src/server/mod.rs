@@ -2,6 +2,7 @@
 
 mod builder;
 mod config;
+mod connection_stats;
 mod context;
 mod error;
 mod guard;
@@ -17,6 +18,7 @@ mod topic;
 
 pub use builder::Builder;
 pub use config::Config;
+pub use connection_stats::ConnectionStats;
 pub use context::Context;
 pub use error::{Error, Result};
 pub use handle::ServerHandle;
