@@ -132,6 +132,8 @@ pub(super) struct Flags {
     pub(super) drain_owed: bool,
     /// The phase that waits for the peer's close is timed.
     pub(super) closing_timed: bool,
+    /// A close frame was encoded into the cork: what holds it goes behind everything that waits.
+    pub(super) close_encoded: bool,
     /// Our direction of the stream has ended.
     pub(super) fin_sent: bool,
     /// The peer's direction has ended.
@@ -175,34 +177,88 @@ impl Io {
         }
     }
 
-    /// Sends whole frames: directly if nothing waits in front of them; only what the socket did not
-    /// take is copied into the queue.
+    /// Sends whole frames: directly if nothing waits; only what the socket did not take is copied
+    /// into the queue. What ends with our close frame goes behind everything there.
     pub(super) fn send_frames(&mut self, core: &mut Core, frames: &[u8]) {
         let written = self.write_directly(core, frames);
         if written < frames.len() && !self.flags.broken {
-            self.enqueue(core, |queue| queue.push_units_from(frames, written));
+            let is_last = self.flags.close_encoded;
+            self.enqueue(core, |queue, at| {
+                if is_last {
+                    queue.push_last(frames, written, at);
+                } else {
+                    queue.push_direct(frames, written, at);
+                }
+            });
         }
     }
 
-    /// Sends one frame in shared memory; what the socket did not take is queued without a copy.
+    /// Sends one frame in shared memory to this connection alone; what the socket did not take is
+    /// queued, without a copy if it is large.
     pub(super) fn send_shared(&mut self, core: &mut Core, frame: &Bytes) {
         let written = self.write_directly(core, frame);
         if written < frame.len() && !self.flags.broken {
-            self.enqueue(core, |queue| queue.push_shared(frame.clone(), written));
+            self.enqueue(core, |queue, at| queue.push_direct_shared(frame, written, at));
+        }
+    }
+
+    /// Sends `frames`, which are `count` publications of `owner`, as [`send_shared`](Self::send_shared)
+    /// but behind what is sent to this connection alone.
+    #[allow(dead_code)]
+    pub(super) fn send_publication(
+        &mut self,
+        core: &mut Core,
+        frames: &Bytes,
+        owner: u64,
+        count: u32,
+    ) {
+        let written = self.write_directly(core, frames);
+        if written < frames.len() && !self.flags.broken {
+            self.enqueue(core, |queue, at| {
+                queue.push_publication(frames, written, owner, count, at);
+            });
+        }
+    }
+
+    /// Puts publications into the queue, to be offered to the socket later.
+    pub(super) fn queue_publication(
+        &mut self,
+        core: &mut Core,
+        frames: &Bytes,
+        owner: u64,
+        count: u32,
+    ) {
+        if !frames.is_empty() {
+            self.enqueue(core, |queue, at| queue.push_publication(frames, 0, owner, count, at));
         }
     }
 
     /// Puts one shared frame into the queue, to be offered to the socket later.
     pub(super) fn queue_shared(&mut self, core: &mut Core, frame: &Bytes) {
-        /// Up to here a copy is cheaper than a slice of its own.
-        const MAX_COPIED_LEN: usize = 1024;
-        self.enqueue(core, |queue| {
-            if frame.len() <= MAX_COPIED_LEN {
-                queue.push_units(frame);
-            } else {
-                queue.push_shared(frame.clone(), 0);
-            }
-        });
+        self.queue_publication(core, frame, 0, 1);
+    }
+
+    /// When the oldest of what waits was queued.
+    #[allow(dead_code)]
+    pub(super) fn oldest_queued(&self, core: &Core) -> Option<Tick> {
+        self.queue.as_ref()?.oldest_at(core.now.as_u32()).map(Tick::from_u32)
+    }
+
+    /// Drops publications that have not begun to leave: those of which `is_expired` says so, by
+    /// owner and by when they were queued. Tells `dropped` of whom and how many, maybe repeatedly.
+    /// Returns how many bytes they were.
+    #[allow(dead_code)]
+    pub(super) fn drop_publications(
+        &mut self,
+        core: &mut Core,
+        mut is_expired: impl FnMut(u64, Tick) -> bool,
+        dropped: impl FnMut(u64, u32),
+    ) -> usize {
+        let Some(queue) = &mut self.queue else { return 0 };
+        let is_expired = |owner, at| is_expired(owner, Tick::from_u32(at));
+        let len = queue.drop_publications(is_expired, dropped);
+        self.dequeued(core, len);
+        len
     }
 
     /// Sends a large message from where it lies, behind what the cork holds.
@@ -225,11 +281,11 @@ impl Io {
             self.block(core);
             let cork_written = written.min(cork.len());
             if cork_written < cork.len() {
-                self.enqueue(core, |queue| queue.push_units_from(&cork, cork_written));
+                self.enqueue(core, |queue, at| queue.push_direct(&cork, cork_written, at));
             }
             let written = written - cork_written;
             let payload = shared.cloned().unwrap_or_else(|| Bytes::copy_from_slice(payload));
-            self.enqueue(core, |queue| queue.push_split(head, payload, written));
+            self.enqueue(core, |queue, at| queue.push_split(head, payload, written, at));
         }
         core.cork = cork;
         core.cork.clear();
@@ -240,16 +296,15 @@ impl Io {
         if self.queue.is_none() {
             core.cork.extend_from_slice(frame);
         } else {
-            self.enqueue(core, |queue| queue.push_urgent(frame, find_frame_boundary));
+            self.enqueue(core, |queue, at| queue.push_urgent(frame, at));
         }
     }
 
     /// Sends what is no frame: an HTTP response.
-    pub(super) fn send_opaque(&mut self, core: &mut Core, mut bytes: Vec<u8>) {
+    pub(super) fn send_opaque(&mut self, core: &mut Core, bytes: Vec<u8>) {
         let written = self.write_directly(core, &bytes);
         if written < bytes.len() && !self.flags.broken {
-            bytes.drain(..written);
-            self.enqueue(core, |queue| queue.push_opaque(bytes));
+            self.enqueue(core, |queue, at| queue.push_opaque(bytes, written, at));
         }
     }
 
@@ -336,10 +391,11 @@ impl Io {
         }
     }
 
-    fn enqueue(&mut self, core: &mut Core, push: impl FnOnce(&mut WriteQueue)) {
-        let queue = self.queue.get_or_insert_with(|| core.queues.take_or(Box::default));
+    fn enqueue(&mut self, core: &mut Core, push: impl FnOnce(&mut WriteQueue, u32)) {
+        let new = || Box::new(WriteQueue::new(find_frame_boundary));
+        let queue = self.queue.get_or_insert_with(|| core.queues.take_or(new));
         let before = queue.len();
-        push(queue);
+        push(queue, core.now.as_u32());
         // A flood of urgent frames replaces earlier ones: the queue may shrink too.
         if queue.len() >= before {
             let growth = queue.len() - before;
@@ -355,8 +411,14 @@ impl Io {
     fn dequeue(&mut self, core: &mut Core, written: usize) {
         let Some(queue) = &mut self.queue else { return };
         queue.advance(written);
-        core.counters.bytes_queued -= written as u64;
-        core.link.directory.discharge(self.id.index, written);
+        self.dequeued(core, written);
+    }
+
+    /// The queue has become shorter by `len` bytes; it goes back to the pool when it is empty.
+    fn dequeued(&mut self, core: &mut Core, len: usize) {
+        let Some(queue) = &self.queue else { return };
+        core.counters.bytes_queued -= len as u64;
+        core.link.directory.discharge(self.id.index, len);
         if queue.is_empty() {
             if let Some(queue) = self.queue.take() {
                 core.queues.give(queue);

@@ -150,6 +150,7 @@ impl Outlet<'_> {
 
     pub(super) fn close_now(&mut self, code: CloseCode, reason: &str) {
         self.session.endpoint.close(&mut self.core.cork, code, reason, None);
+        self.io.flags.close_encoded = true;
     }
 
     /// Fails the connection (RFC 6455 §7.1.7): sends a close frame and takes nothing more in.

@@ -1,0 +1,468 @@
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::WriteQueue;
+use super::model::{DIRECT, LAST, Model, PUBLICATION, URGENT, Unit};
+use super::queue::MAX_URGENT_LEN;
+
+/// Units of the tests: a length byte (of the whole unit) and filler.
+fn unit(len: u8, filler: u8) -> Vec<u8> {
+    let mut unit = vec![filler; usize::from(len)];
+    unit[0] = len;
+    unit
+}
+
+fn find_boundary(units: &[u8], offset: usize) -> usize {
+    let mut at = 0;
+    while at < offset {
+        at += usize::from(units[at]);
+    }
+    at
+}
+
+fn queue() -> WriteQueue {
+    WriteQueue::new(find_boundary)
+}
+
+fn publish(queue: &mut WriteQueue, units: &'static [u8], owner: u64, count: u32, at: u32) {
+    queue.push_publication(&Bytes::from_static(units), 0, owner, count, at);
+}
+
+/// Writes up to `most` bytes, as a socket would that takes no more.
+fn send(queue: &mut WriteQueue, most: usize) -> Vec<u8> {
+    let mut slices = [IoSlice::new(&[]); 3];
+    let count = queue.fill_slices(&mut slices);
+    let offered = slices[..count].iter().flat_map(|slice| slice.iter().copied());
+    let sent: Vec<u8> = offered.take(most).collect();
+    queue.advance(sent.len());
+    sent
+}
+
+fn drain(queue: &mut WriteQueue, step: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    while !queue.is_empty() {
+        let sent = send(queue, step);
+        assert!(!sent.is_empty(), "an unempty queue has bytes to send");
+        out.extend(sent);
+    }
+    out
+}
+
+/// All that waits, in the order in which it would leave.
+fn contents(queue: &WriteQueue) -> Vec<u8> {
+    let mut slices = vec![IoSlice::new(&[]); 1000];
+    let count = queue.fill_slices(&mut slices);
+    assert!(count < slices.len() && slices[..count].iter().all(|slice| !slice.is_empty()));
+    slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect()
+}
+
+#[test]
+fn keeps_order_over_every_kind_of_segment_and_step() {
+    for step in 1..40 {
+        let mut queue = queue();
+        queue.push_opaque(b"HTTP/1.1 101\r\n\r\n".to_vec(), 0, 0);
+        queue.push_direct(b"\x03ab", 0, 0);
+        queue.push_direct(b"\x03cd", 0, 0);
+        queue.push_direct_shared(&Bytes::from(unit(200, 7).repeat(6)), 0, 0);
+        queue.push_split(b"\x06\x04", Bytes::from_static(b"1234"), 0, 0);
+        queue.push_direct(b"\x02!", 0, 0);
+        let shared = unit(200, 7).repeat(6);
+        let expected =
+            [b"HTTP/1.1 101\r\n\r\n\x03ab\x03cd", &shared[..], b"\x06\x041234\x02!"].concat();
+        assert_eq!(queue.len(), expected.len());
+        assert_eq!(drain(&mut queue, step), expected, "step {step}");
+        assert_eq!(queue.len(), 0);
+    }
+}
+
+#[test]
+fn half_sent_pieces_continue_where_they_stopped() {
+    let mut queue = queue();
+    queue.push_direct(b"\x03ab\x03cd", 2, 0);
+    assert_eq!(drain(&mut queue, 100), b"b\x03cd");
+    queue.push_direct_shared(&Bytes::from_static(b"\x05wxyz"), 4, 0);
+    assert_eq!(drain(&mut queue, 100), b"z");
+    queue.push_split(b"\x06\x04", Bytes::from_static(b"1234"), 3, 0);
+    assert_eq!(drain(&mut queue, 100), b"234");
+    queue.push_opaque(b"HTTP".to_vec(), 3, 0);
+    assert_eq!(drain(&mut queue, 100), b"P");
+}
+
+#[test]
+fn urgent_units_go_in_at_the_next_boundary_in_order() {
+    for written in 0..=9 {
+        let mut queue = queue();
+        queue.push_direct(b"\x03ab\x03cd\x03ef", 0, 0);
+        let mut out = send(&mut queue, written);
+        queue.push_urgent(b"\x02P", 0);
+        queue.push_urgent(b"\x02Q", 0);
+        out.extend(drain(&mut queue, 1000));
+        let units: &[&[u8]] = &[b"\x03ab", b"\x03cd", b"\x03ef"];
+        let before = written.div_ceil(3);
+        let mut expected = units[..before].concat();
+        expected.extend_from_slice(b"\x02P\x02Q");
+        expected.extend(units[before..].concat());
+        assert_eq!(out, expected, "after {written} bytes");
+    }
+}
+
+#[test]
+fn direct_units_go_in_between_publications_that_were_joined() {
+    for written in 0..=9 {
+        let mut queue = queue();
+        publish(&mut queue, b"\x03ab\x03cd\x03ef", 1, 3, 0);
+        let mut out = send(&mut queue, written);
+        queue.push_direct(b"\x02D", 0, 0);
+        queue.push_urgent(b"\x02P", 0);
+        queue.push_direct(b"\x02E", 0, 0);
+        out.extend(drain(&mut queue, 1000));
+        let units: &[&[u8]] = &[b"\x03ab", b"\x03cd", b"\x03ef"];
+        let before = written.div_ceil(3);
+        let expected =
+            [&units[..before].concat()[..], b"\x02P\x02D\x02E", &units[before..].concat()].concat();
+        assert_eq!(out, expected, "after {written} bytes");
+    }
+}
+
+#[test]
+fn urgent_units_wait_for_the_end_of_one_that_has_no_inner_boundary() {
+    let mut queue = queue();
+    queue.push_split(b"\x05w", Bytes::from_static(b"xyz"), 2, 0);
+    queue.push_direct(b"\x03ab", 0, 0);
+    queue.push_urgent(b"\x02P", 0);
+    assert_eq!(drain(&mut queue, 1), b"xyz\x02P\x03ab");
+}
+
+#[test]
+fn no_control_frame_goes_before_the_response_that_opens_the_connection() {
+    for written in 0..3 {
+        let mut queue = queue();
+        queue.push_opaque(b"HTTP".to_vec(), written, 0);
+        queue.push_urgent(b"\x02P", 0);
+        assert_eq!(drain(&mut queue, 1), [&b"HTTP"[written..], b"\x02P"].concat());
+    }
+}
+
+#[test]
+fn a_close_frame_goes_behind_everything_and_ends_the_queue() {
+    let mut queue = queue();
+    queue.push_direct(b"\x02D", 0, 0);
+    publish(&mut queue, b"\x03ab", 1, 1, 0);
+    queue.push_last(b"\x02E\x02C", 0, 0);
+    assert_eq!(send(&mut queue, 6), b"\x02D\x03ab\x02");
+    queue.push_urgent(b"\x02P", 0);
+    assert_eq!(contents(&queue), b"E\x02P\x02C", "there is a boundary before the close frame");
+    assert_eq!(send(&mut queue, 4), b"E\x02P\x02");
+    queue.push_urgent(b"\x02Q", 0);
+    assert_eq!(drain(&mut queue, 1), b"C", "nothing follows a close frame");
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "only urgent units")]
+fn nothing_but_urgent_units_is_pushed_once_there_is_a_close_frame() {
+    let mut queue = queue();
+    queue.push_last(b"\x02C", 0, 0);
+    queue.push_direct(b"\x02D", 0, 0);
+}
+
+#[test]
+fn a_flood_of_urgent_units_stays_bounded_and_keeps_the_latest() {
+    let mut queue = queue();
+    queue.push_direct_shared(&Bytes::from(unit(100, 1)), 1, 0);
+    for i in 0..10_000_u32 {
+        queue.push_urgent(&unit(100, i as u8), 0);
+        assert!(queue.len() <= 99 + MAX_URGENT_LEN);
+    }
+    let out = drain(&mut queue, 4096);
+    assert!(out.ends_with(&unit(100, 9_999_u32 as u8)));
+}
+
+#[test]
+fn a_flood_behind_an_urgent_unit_that_is_leaving_stays_bounded_too() {
+    let mut queue = queue();
+    queue.push_urgent(&unit(100, 1), 0);
+    for i in 0..10_000_u32 {
+        if i % 7 == 0 {
+            assert_eq!(send(&mut queue, 1).len(), 1);
+        }
+        queue.push_urgent(&unit(100, i as u8), 0);
+        assert!(queue.len() <= 100 + MAX_URGENT_LEN);
+    }
+    assert!(drain(&mut queue, 4096).ends_with(&unit(100, 9_999_u32 as u8)));
+}
+
+#[test]
+fn clearing_forgets_a_half_sent_unit_and_a_close_frame() {
+    let mut queue = queue();
+    queue.push_direct(b"\x03ab", 1, 0);
+    queue.push_last(b"\x02C", 0, 0);
+    queue.clear();
+    assert!(queue.is_empty() && queue.oldest_at(0).is_none());
+    queue.push_direct(b"\x02!", 0, 0);
+    assert_eq!(drain(&mut queue, 10), b"\x02!");
+}
+
+#[test]
+fn expired_publications_are_dropped_and_what_has_begun_is_not() {
+    let mut queue = queue();
+    publish(&mut queue, b"\x03ab\x03cd\x03ef", 7, 3, 10);
+    publish(&mut queue, b"\x03gh", 8, 1, 10);
+    publish(&mut queue, b"\x03ij", 7, 1, 11);
+    queue.push_last(b"\x02C", 0, 12);
+    assert_eq!(send(&mut queue, 4), b"\x03ab\x03");
+    let mut counts = Vec::new();
+    let old = |owner, at| owner == 7 && at == 10;
+    let len = queue.drop_publications(old, |owner, count| counts.push((owner, count)));
+    assert_eq!((len, queue.len()), (3, 10));
+    assert_eq!(counts, [(7, 1)], "two of three are on their way");
+    assert_eq!(drain(&mut queue, 1), b"cd\x03gh\x03ij\x02C");
+}
+
+#[test]
+fn what_is_not_counted_is_not_packed_with_what_is() {
+    let mut queue = queue();
+    publish(&mut queue, b"\x03ab", 7, 1, 10);
+    publish(&mut queue, b"\x02N", 7, 0, 10);
+    publish(&mut queue, b"\x03cd", 7, 1, 10);
+    let mut dropped = 0;
+    assert_eq!(send(&mut queue, 1), b"\x03");
+    assert_eq!(queue.drop_publications(|_, _| true, |_, count| dropped += count), 5);
+    assert_eq!(dropped, 1);
+}
+
+#[test]
+fn dropping_all_that_waits_leaves_an_empty_queue() {
+    let mut queue = queue();
+    for at in 0..1000 {
+        publish(&mut queue, b"\x03ab", 7, 1, at);
+    }
+    assert_eq!(queue.drop_publications(|_, _| true, |_, _| {}), 3000);
+    assert!(queue.is_empty());
+    assert_eq!(contents(&queue), b"");
+}
+
+#[test]
+fn the_oldest_is_found_among_all_classes_and_over_the_wrap_of_the_clock() {
+    let before_wrap = u32::MAX - 5;
+    let mut queue = queue();
+    assert_eq!(queue.oldest_at(3), None);
+    publish(&mut queue, b"\x03ab", 1, 1, before_wrap);
+    publish(&mut queue, b"\x03cd", 1, 1, before_wrap + 1);
+    queue.push_direct(b"\x02D", 0, 1);
+    queue.push_urgent(b"\x02P", 2);
+    assert_eq!(queue.oldest_at(3), Some(before_wrap));
+    send(&mut queue, 7);
+    assert_eq!(queue.oldest_at(3), Some(before_wrap + 1));
+    publish(&mut queue, b"\x03ef", 1, 1, 3);
+    send(&mut queue, 1);
+    assert_eq!(queue.oldest_at(3), Some(before_wrap + 1), "what is leaving counts");
+    send(&mut queue, 2);
+    assert_eq!(queue.oldest_at(3), Some(3));
+}
+
+#[test]
+fn repeated_small_publications_share_a_slice() {
+    let mut queue = queue();
+    for _ in 0..100 {
+        publish(&mut queue, b"\x03ab", 1, 1, 5);
+    }
+    let mut slices = [IoSlice::new(&[]); 4];
+    assert_eq!(queue.fill_slices(&mut slices), 1);
+    publish(&mut queue, b"\x03ab", 1, 1, 6);
+    publish(&mut queue, b"\x03ab", 2, 1, 6);
+    let mut slices = [IoSlice::new(&[]); 4];
+    assert_eq!(queue.fill_slices(&mut slices), 3, "other times and owners are kept apart");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Direct units in one push.
+    Units {
+        len: u8,
+        count: usize,
+        shared: bool,
+    },
+    Split(u8),
+    Opaque(u8),
+    Urgent(u8),
+    Publications {
+        len: u8,
+        count: usize,
+        owner: u64,
+        counted: bool,
+    },
+    Last(u8),
+    /// The push of an empty queue: this much has left already.
+    HalfSent {
+        written: usize,
+        publication: bool,
+    },
+    Send(usize),
+    /// Drops this owner's publications up to this age.
+    Drop {
+        owner: u64,
+        age: u32,
+    },
+    Tick(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let count = || prop_oneof![12 => 1_usize..4, 4 => 4_usize..12, 1 => Just(120)];
+    prop_oneof![
+        4 => (1_u8..200, count(), any::<bool>())
+            .prop_map(|(len, count, shared)| Step::Units { len, count, shared }),
+        1 => (2_u8..60).prop_map(Step::Split),
+        1 => (1_u8..60).prop_map(Step::Opaque),
+        3 => (1_u8..20).prop_map(Step::Urgent),
+        6 => (1_u8..200, count(), 0_u64..3, prop::bool::weighted(0.8)).prop_map(
+            |(len, count, owner, counted)| Step::Publications { len, count, owner, counted }
+        ),
+        1 => (1_u8..40).prop_map(Step::Last),
+        1 => (1_usize..90, any::<bool>())
+            .prop_map(|(written, publication)| Step::HalfSent { written, publication }),
+        6 => prop_oneof![1_usize..80, 1_usize..4000].prop_map(Step::Send),
+        2 => (0_u64..3, 0_u32..6).prop_map(|(owner, age)| Step::Drop { owner, age }),
+        2 => (0_u32..3).prop_map(Step::Tick),
+    ]
+}
+
+/// The queue and its twin, which must agree after every step.
+struct Pair {
+    queue: WriteQueue,
+    model: Model,
+    now: u32,
+    filler: u8,
+}
+
+impl Pair {
+    fn model_push(&mut self, class: usize, bytes: &[u8], owner: u64, count: u32) {
+        let unit = Unit { bytes: bytes.to_vec(), owner, count, at: self.now };
+        self.model.push(class, unit);
+    }
+
+    fn apply(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        self.filler = self.filler.wrapping_add(1);
+        let (now, filler) = (self.now, self.filler);
+        let pushes_more =
+            !matches!(step, Step::Urgent(_) | Step::Send(_) | Step::Drop { .. } | Step::Tick(_));
+        if pushes_more && self.model.is_ending() {
+            return Ok(());
+        }
+        match *step {
+            Step::Units { len, count, shared } => {
+                let unit = unit(len, filler);
+                (0..count).for_each(|_| self.model_push(DIRECT, &unit, 0, 0));
+                let units = unit.repeat(count);
+                if shared {
+                    self.queue.push_direct_shared(&Bytes::from(units), 0, now);
+                } else {
+                    self.queue.push_direct(&units, 0, now);
+                }
+            }
+            Step::Split(len) => {
+                let unit = unit(len, filler);
+                self.model_push(DIRECT, &unit, 0, 0);
+                self.queue.push_split(&unit[..1], Bytes::copy_from_slice(&unit[1..]), 0, now);
+            }
+            Step::Opaque(len) => {
+                let unit = vec![filler; usize::from(len)];
+                let first = self.queue.is_empty();
+                self.model_push(DIRECT, &unit, 0, 0);
+                if first {
+                    self.model.begin();
+                }
+                self.queue.push_opaque(unit, 0, now);
+            }
+            Step::Urgent(len) => {
+                if !self.model.has_begun_to_end() {
+                    self.model_push(URGENT, &unit(len, filler), 0, 0);
+                }
+                self.queue.push_urgent(&unit(len, filler), now);
+            }
+            Step::Publications { len, count, owner, counted } => {
+                let unit = unit(len, filler);
+                (0..count).for_each(|_| {
+                    self.model_push(PUBLICATION, &unit, owner, u32::from(counted));
+                });
+                let units = Bytes::from(unit.repeat(count));
+                let count = if counted { count as u32 } else { 0 };
+                self.queue.push_publication(&units, 0, owner, count, now);
+            }
+            Step::Last(len) => {
+                self.model_push(LAST, &unit(len, filler), 0, 0);
+                self.model_push(LAST, b"\x02C", 0, 0);
+                self.queue.push_last(&[&unit(len, filler), &b"\x02C"[..]].concat(), 0, now);
+            }
+            Step::HalfSent { .. } if !self.queue.is_empty() => {}
+            Step::HalfSent { written, publication } => {
+                let (class, owner) = if publication { (PUBLICATION, 1) } else { (DIRECT, 0) };
+                let unit = unit(31, filler);
+                for _ in 0..3 {
+                    self.model_push(class, &unit, owner, u32::from(publication));
+                }
+                self.model.advance(written);
+                if publication {
+                    let units = Bytes::from(unit.repeat(3));
+                    self.queue.push_publication(&units, written, owner, 3, now);
+                } else {
+                    self.queue.push_direct(&unit.repeat(3), written, now);
+                }
+            }
+            Step::Send(most) => {
+                let expected = self.model.bytes();
+                let sent = send(&mut self.queue, most);
+                prop_assert_eq!(&sent, &expected[..sent.len()]);
+                self.model.advance(sent.len());
+            }
+            Step::Drop { owner, age } => {
+                let is_expired = |of: u64, at: u32| of == owner && now.wrapping_sub(at) >= age;
+                let mut counts = BTreeMap::new();
+                let len = self.queue.drop_publications(is_expired, |owner, count| {
+                    *counts.entry(owner).or_default() += count;
+                });
+                prop_assert_eq!((len, counts), self.model.drop_publications(is_expired));
+            }
+            Step::Tick(ticks) => self.now = now.wrapping_add(ticks),
+        }
+        Ok(())
+    }
+
+    fn compare(&self) -> Result<(), TestCaseError> {
+        let expected = self.model.bytes();
+        prop_assert_eq!(self.queue.len(), expected.len());
+        prop_assert_eq!(self.queue.is_empty(), expected.is_empty());
+        prop_assert_eq!(contents(&self.queue), expected);
+        // A packed unit counts as old as the first in its segment: never as younger than it is.
+        let age = |at: u32| self.now.wrapping_sub(at);
+        let oldest = self.model.units().map(|unit| age(unit.at)).max();
+        let seen = self.queue.oldest_at(self.now).map(age);
+        prop_assert_eq!(seen.is_some(), oldest.is_some());
+        prop_assert!(seen >= oldest);
+        if ![URGENT, DIRECT].iter().any(|&class| self.model.had(class)) {
+            prop_assert_eq!(seen, oldest, "publications keep their times");
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    /// Whatever is pushed and however little leaves at a time, the bytes that will leave are those
+    /// of the model: whole units, each class in order, the higher class first at every boundary.
+    #[test]
+    fn agrees_with_the_model(
+        steps in proptest::collection::vec(step(), 0..60),
+        start in prop_oneof![Just(0_u32), Just(u32::MAX - 10)],
+    ) {
+        let mut pair = Pair { queue: queue(), model: Model::default(), now: start, filler: 0 };
+        for step in &steps {
+            pair.apply(step)?;
+            pair.compare()?;
+        }
+        let expected = pair.model.bytes();
+        prop_assert_eq!(drain(&mut pair.queue, 1000), expected);
+    }
+}
