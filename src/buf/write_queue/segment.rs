@@ -115,7 +115,7 @@ impl Segment {
     }
 
     /// Cuts it behind the unit that `written`, more than 0, lies in or at the end of; returns what
-    /// follows.
+    /// follows, with its share of the count. What stays is on its way: nobody counts it again.
     pub(super) fn split_behind(
         &mut self,
         written: usize,
@@ -133,7 +133,6 @@ impl Segment {
             Body::Shared(shared) => Body::Shared(shared.split_off(boundary)),
             Body::Split(_) | Body::Opaque(_) => return None,
         };
-        self.label.count -= count;
         Some(Self { body, label: Label { count, ..self.label } })
     }
 }

@@ -246,6 +246,18 @@ fn dropping_all_that_waits_leaves_an_empty_queue() {
 }
 
 #[test]
+fn dropping_the_rest_of_what_was_leaving_leaves_an_empty_queue() {
+    let mut queue = queue();
+    publish(&mut queue, b"\x03ab\x03cd", 7, 2, 5);
+    assert_eq!(send(&mut queue, 3), b"\x03ab");
+    assert_eq!(queue.drop_publications(|_, _| true, |_, count| assert_eq!(count, 1)), 3);
+    assert!(queue.is_empty() && queue.oldest_at(9).is_none(), "nothing was half sent");
+    queue.push_opaque(b"HTTP".to_vec(), 0, 9);
+    queue.push_urgent(b"\x02P", 9);
+    assert_eq!(drain(&mut queue, 1), b"HTTP\x02P");
+}
+
+#[test]
 fn the_oldest_is_found_among_all_classes_and_over_the_wrap_of_the_clock() {
     let before_wrap = u32::MAX - 5;
     let mut queue = queue();
