@@ -1,0 +1,77 @@
+//! Fan-out: what one delivery of a publication costs, and how soon the last subscriber has it.
+//!
+//! **CPU.** CPU time of the event-loop threads per delivery, beside that of a bare loop of `write`
+//! over as many loopback sockets: the same bytes, the same number of threads, no WebSocket. Rounds of
+//! the two take turns in one run, and the ratio is the median of the rounds' own ratios. The client
+//! that drains the sockets is another process on another core.
+//!
+//! **Latency.** From the moment a publication is meant to be made to the moment the last subscriber
+//! has read it, at a fixed rate whatever the server does, with and without subscribers that never
+//! read. Here the readers are a thread of this process, on another core: one clock for both ends.
+//!
+//! `cargo bench --bench fan_out` takes some minutes; `-- --quick` takes fewer, and rougher, figures;
+//! `-- cpu` or `-- latency` takes one half. Without `--bench`, as `cargo test --benches` runs it, each
+//! thing runs once.
+//!
+//! No criterion: it times one thing after another by the wall clock; this is the CPU time of other
+//! threads, of two contestants in turn, and an open loop.
+
+#[path = "fan_out/bare.rs"]
+mod bare;
+#[path = "fan_out/cpu.rs"]
+mod cpu;
+#[path = "fan_out/engine.rs"]
+mod engine;
+#[path = "fan_out/latency.rs"]
+mod latency;
+#[path = "fan_out/machine.rs"]
+mod machine;
+#[path = "fan_out/puller.rs"]
+mod puller;
+#[path = "fan_out/readers.rs"]
+mod readers;
+#[path = "fan_out/threads.rs"]
+mod threads;
+#[path = "fan_out/wire.rs"]
+mod wire;
+
+/// How thorough a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    Full,
+    Quick,
+    /// Everything once: does it work?
+    Test,
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|arg| arg == puller::ROLE) {
+        return puller::run();
+    }
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    if has("--list") {
+        return;
+    }
+    if !cfg!(target_os = "linux") {
+        return eprintln!("fan_out: needs Linux, whose /proc tells the CPU time of a thread");
+    }
+    let pace = match () {
+        () if has("--test") || !has("--bench") => Pace::Test,
+        () if has("--quick") => Pace::Quick,
+        () => Pace::Full,
+    };
+    let wanted: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
+    let wants = |name| wanted.is_empty() || wanted.iter().any(|wanted| *wanted == name);
+
+    let before = machine::describe();
+    threads::pin_process(std::process::id(), threads::SERVER_CORE);
+    let mut report = String::new();
+    if wants("cpu") {
+        report += &cpu::run(pace);
+    }
+    if wants("latency") {
+        report += &latency::run(pace);
+    }
+    println!("\n# Fan-out\n\n{before}{}\n\n{report}", machine::load("after"));
+}

@@ -1,0 +1,199 @@
+//! CPU time per delivery, beside the bare loop of `write`.
+//!
+//! One publication, or one run of them, is under way at a time: the next is made when the client has
+//! it all. So each is a turn of its own, and each costs one wake-up of every thread, the yardstick's
+//! too; with few subscribers that is most of what is measured.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use tickwire::Delivery;
+
+use super::Pace;
+use super::bare::{Bare, Lobby};
+use super::engine::Engine;
+use super::puller::{Peer, Puller};
+use super::threads::Watched;
+use super::wire::{FRAME_LEN, PAYLOAD_LEN};
+
+/// Publications in a row, which one turn of the engine is to take together.
+const RUNS: [usize; 2] = [1, 16];
+
+struct Plan {
+    subscribers: &'static [usize],
+    loops: &'static [usize],
+    rounds: usize,
+    /// Deliveries of a round, for a run of one publication.
+    deliveries: usize,
+    max_turns: usize,
+}
+
+impl Plan {
+    fn of(pace: Pace) -> Self {
+        let (loops, subscribers): (&[usize], &[usize]) = (&[1, 2], &[1, 10, 100, 500, 5000]);
+        match pace {
+            Pace::Full => {
+                Self { subscribers, loops, rounds: 9, deliveries: 100_000, max_turns: 2500 }
+            }
+            Pace::Quick => {
+                Self { subscribers, loops, rounds: 3, deliveries: 30_000, max_turns: 500 }
+            }
+            Pace::Test => {
+                Self { subscribers: &[1, 10], loops, rounds: 1, deliveries: 20, max_turns: 5 }
+            }
+        }
+    }
+
+    fn turns(&self, subscribers: usize) -> usize {
+        (self.deliveries / subscribers).clamp(2, self.max_turns)
+    }
+}
+
+/// The table.
+pub(crate) fn run(pace: Pace) -> String {
+    let plan = Plan::of(pace);
+    let mut table = format!(
+        "## CPU time per delivery of {PAYLOAD_LEN} bytes\n\n\
+         Medians of {} rounds, in CPU seconds per million deliveries: the event loops' threads, and \
+         as many threads that only write the same bytes. A run of publications leaves in one write \
+         on both sides. `publications/turn`: how many the engine found waiting at once.\n\n\
+         | event loops | subscribers | publications in a row | publications/turn | engine | bare \
+         write | ratio | ratio of the rounds |\n|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        plan.rounds
+    );
+    for &loops in plan.loops {
+        for &subscribers in plan.subscribers {
+            for figures in measure(&plan, loops, subscribers) {
+                let row = figures.row(loops, subscribers);
+                eprint!("fan_out: cpu: {row}");
+                table += &row;
+            }
+        }
+    }
+    table + "\n"
+}
+
+fn measure(plan: &Plan, loops: usize, subscribers: usize) -> Vec<Figures> {
+    let engine = Engine::start(loops, Delivery::default());
+    let mut client = Puller::start();
+    client.connect(Peer::Engine, engine.address, subscribers);
+    client.await_answer();
+    engine.await_subscribers(subscribers);
+    let lobby = Lobby::open();
+    client.connect(Peer::Bare, lobby.address, subscribers);
+    let bare = lobby.start(subscribers, loops, RUNS[1] * FRAME_LEN);
+    client.await_answer();
+
+    let mut match_ = Match { engine, bare, client, subscribers, turns: plan.turns(subscribers) };
+    let figures = RUNS.map(|run| match_.play(run, plan.rounds));
+    let Match { engine, bare, client, .. } = match_;
+    drop(client);
+    bare.end();
+    engine.end();
+    figures.into()
+}
+
+/// Both contestants with the client of both.
+struct Match {
+    engine: Engine,
+    bare: Bare,
+    client: Puller,
+    subscribers: usize,
+    turns: usize,
+}
+
+impl Match {
+    fn play(&mut self, run: usize, rounds: usize) -> Figures {
+        // The first round warms caches and the sockets' buffers up.
+        self.round(Peer::Engine, run);
+        self.round(Peer::Bare, run);
+        let before = self.engine.counters();
+        let mut pairs: Vec<Pair> = Vec::new();
+        for i in 0..rounds {
+            // Whoever goes first may find the machine otherwise than who goes second.
+            let order = [Peer::Engine, Peer::Bare];
+            let first = self.round(order[i % 2], run);
+            let second = self.round(order[(i + 1) % 2], run);
+            let (engine, bare) = if i % 2 == 0 { (first, second) } else { (second, first) };
+            pairs.push(Pair { engine, bare });
+        }
+        let after = self.engine.counters();
+        let deliveries = (rounds * self.turns * run * self.subscribers) as u64;
+        assert_eq!(after.deliveries - before.deliveries, deliveries, "nothing is lost");
+        let turns = (after.turns - before.turns).max(1);
+        let publications = after.publications - before.publications;
+        Figures { run, pairs, publications_per_turn: publications as f64 / turns as f64 }
+    }
+
+    /// CPU time per delivery, in microseconds.
+    fn round(&mut self, peer: Peer, run: usize) -> f64 {
+        self.client.drain(peer, self.subscribers * run * FRAME_LEN, self.turns);
+        let before = settle(self.watched(peer));
+        for _ in 0..self.turns {
+            match peer {
+                Peer::Engine => (0..run).for_each(|_| self.engine.publish(&[b'x'; PAYLOAD_LEN])),
+                Peer::Bare => self.bare.write_all(run * FRAME_LEN),
+            }
+            self.client.await_answer();
+        }
+        let cost = settle(self.watched(peer)) - before;
+        let deliveries = self.turns * run * self.subscribers;
+        cost.as_secs_f64() * 1e6 / deliveries as f64
+    }
+
+    fn watched(&self, peer: Peer) -> &Watched {
+        match peer {
+            Peer::Engine => &self.engine.loops,
+            Peer::Bare => &self.bare.writers,
+        }
+    }
+}
+
+/// CPU time so far, once the threads sleep again.
+fn settle(watched: &Watched) -> Duration {
+    std::thread::sleep(Duration::from_millis(2));
+    watched.cpu_time()
+}
+
+/// What a delivery cost in two rounds next to each other, in microseconds.
+struct Pair {
+    engine: f64,
+    bare: f64,
+}
+
+struct Figures {
+    run: usize,
+    pairs: Vec<Pair>,
+    publications_per_turn: f64,
+}
+
+impl Figures {
+    fn row(&self, loops: usize, subscribers: usize) -> String {
+        let ratios = self.sorted(|pair| pair.engine / pair.bare);
+        let mut row = String::new();
+        writeln!(
+            row,
+            "| {loops} | {subscribers} | {} | {:.1} | {:.3} | {:.3} | {:.2} | {:.2} to {:.2} |",
+            self.run,
+            self.publications_per_turn,
+            median(&self.sorted(|pair| pair.engine)),
+            median(&self.sorted(|pair| pair.bare)),
+            median(&ratios),
+            ratios[0],
+            ratios[ratios.len() - 1],
+        )
+        .expect("a string takes everything");
+        row
+    }
+
+    fn sorted(&self, figure: impl Fn(&Pair) -> f64) -> Vec<f64> {
+        let mut figures: Vec<f64> = self.pairs.iter().map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        figures
+    }
+}
+
+pub(crate) fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+}

@@ -1,0 +1,82 @@
+//! Threads as the kernel sees them: which there are, what they have cost, where they may run.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Where servers and bare loops run.
+pub(crate) const SERVER_CORE: usize = 0;
+
+/// Where clients run.
+pub(crate) const CLIENT_CORE: usize = 1;
+
+/// Some threads of this process whose CPU time is looked at.
+pub(crate) struct Watched {
+    ids: Vec<u32>,
+}
+
+impl Watched {
+    /// The threads with names that begin with `prefix` which `start` starts. `start` must not return
+    /// before they have their names.
+    pub(crate) fn started_by<T>(prefix: &str, start: impl FnOnce() -> T) -> (Self, T) {
+        let before = named(prefix);
+        let started = start();
+        let ids: Vec<u32> = named(prefix).into_iter().filter(|id| !before.contains(id)).collect();
+        (Self { ids }, started)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Time on a CPU so far, of all of them. Exact only while they sleep.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        self.ids.iter().map(|&id| cpu_time(id)).sum()
+    }
+}
+
+fn named(prefix: &str) -> Vec<u32> {
+    let tasks = fs::read_dir("/proc/self/task").expect("/proc is mounted");
+    tasks
+        .filter_map(|task| {
+            let task = task.ok()?;
+            let name = fs::read_to_string(task.path().join("comm")).ok()?;
+            let id = task.file_name().to_str()?.parse().ok()?;
+            name.starts_with(prefix).then_some(id)
+        })
+        .collect()
+}
+
+/// The first number of `schedstat`: nanoseconds on a CPU.
+fn cpu_time(id: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/self/task/{id}/schedstat"))
+        .expect("the thread runs, and the kernel keeps scheduler statistics");
+    let nanos = stat.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.expect("schedstat begins with a number"))
+}
+
+/// Keeps a whole process, all its threads now and to come, on one core.
+pub(crate) fn pin_process(id: u32, core: usize) {
+    taskset("-acp", id, core);
+}
+
+/// Keeps the calling thread on one core.
+pub(crate) fn pin_this_thread(core: usize) {
+    let link = fs::read_link("/proc/thread-self").expect("/proc is mounted");
+    let id = link.file_name().and_then(|id| id.to_str()).and_then(|id| id.parse().ok());
+    taskset("-cp", id.expect("it ends with the thread's id"), core);
+}
+
+/// There is no safe call for this in the standard library, but util-linux has a program.
+fn taskset(how: &str, id: u32, core: usize) {
+    if std::thread::available_parallelism().is_ok_and(|count| count.get() == 1) && core > 0 {
+        return;
+    }
+    let status = Command::new("taskset")
+        .args([how, &core.to_string(), &id.to_string()])
+        .stdout(Stdio::null())
+        .status();
+    if !status.is_ok_and(|status| status.success()) {
+        eprintln!("fan_out: taskset cannot pin {id} to core {core}: figures will be rougher");
+    }
+}
