@@ -83,6 +83,7 @@ fn measure(plan: &Plan, loops: usize, subscribers: usize) -> Vec<Figures> {
     client.connect(Peer::Bare, lobby.address, subscribers);
     let bare = lobby.start(subscribers, loops, RUNS[1] * FRAME_LEN);
     client.await_answer();
+    [&engine.loops, &bare.writers].into_iter().for_each(Watched::schedule_as_batch);
 
     let mut match_ = Match { engine, bare, client, subscribers, turns: plan.turns(subscribers) };
     let figures = RUNS.map(|run| match_.play(run, plan.rounds));
