@@ -103,7 +103,10 @@ pub use event_loop::{Closed, ConnectionId, Counters, Outcome};
 pub use frame::CloseCode;
 pub use handshake::{HeadLimits, Refusal, Request, Response, Upgrade};
 pub use protocol::{KeepAlive, Limits, Message, Outgoing};
-pub use pubsub::{Delivery, Overflow};
+pub use pubsub::{
+    Delivery, Missed, Notice, Overflow, ReplayLimits, SlowConsumer, Start, SubscribeOptions,
+    Subscribed, TopicOptions, TopicStats,
+};
 #[cfg(not(loom))]
 pub use server::{
     Builder, Config, ConnectionStats, Context, Error, Handler, Result, Server, ServerHandle, Stats,

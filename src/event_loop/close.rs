@@ -65,13 +65,50 @@ impl<S: Service> EventLoop<S> {
             return;
         }
         let before = io.queued_len();
-        io.flush(&mut self.core);
+        if std::mem::take(&mut io.flags.ages) {
+            self.drop_aged(key);
+        }
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let io = &mut connection.io;
+        io.flush(&mut self.core);
         if io.queued_len() < before && is_timed_by_progress(&connection.phase, &io.flags) {
             io.since = self.core.now;
         }
+        io.flags.slow &= io.queued_len() > 0;
         self.finish_turn(key);
         self.release(key);
+        self.look_behind(key);
+    }
+
+    /// Takes publications that have grown too old out of the queue.
+    #[cold]
+    fn drop_aged(&mut self, key: u32) {
+        let mut at = 0;
+        while let Some(Connection { phase: Phase::Open(open), .. }) =
+            self.connections.get(key as usize)
+        {
+            let Some(&topic) = open.session.topics.get(at) else { break };
+            self.with_subscribers(|subscribers, _, sockets| {
+                subscribers.drop_aged(topic, key, sockets);
+            });
+            at += 1;
+        }
+        // What still waits may yet grow too old.
+        if let Some(connection) = self.connections.get_mut(key as usize) {
+            connection.io.flags.ages = true;
+        }
+    }
+
+    /// The queue has drained, at least in part: lagging subscriptions may go on.
+    pub(super) fn look_behind(&mut self, key: u32) {
+        if let Some(Connection { io, phase: Phase::Open(open) }) =
+            self.connections.get_mut(key as usize)
+        {
+            let lags = open.session.lagging_count > 0;
+            if lags && !std::mem::replace(&mut io.flags.behind, true) {
+                self.outbound.errands.behind.push(key);
+            }
+        }
     }
 
     fn tell_drained(&mut self, key: u32) {
@@ -87,7 +124,8 @@ impl<S: Service> EventLoop<S> {
         }
     }
 
-    /// Our close frame waits for the peer's, or for the callbacks before it: from now on for so long and no longer.
+    /// Our close frame waits for the peer's, or for the callbacks before it: from now on for so long
+    /// and no longer.
     fn time_closing(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         if !std::mem::replace(&mut connection.io.flags.closing_timed, true) {
@@ -108,8 +146,8 @@ impl<S: Service> EventLoop<S> {
         connection.io.drop_carry(&mut self.core);
         // The handler will have heard of the end: what it or others send from here on is gone.
         self.core.link.directory.leave(key);
-        if let Phase::Open(mut open) = phase {
-            open.session.unsubscribe_all(&mut self.core, key);
+        if let Phase::Open(open) = phase {
+            self.unsubscribe_all(key, &open.session.topics);
             self.core.counters.closed += 1;
             let closed = open
                 .session

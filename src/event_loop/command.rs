@@ -11,7 +11,7 @@ use super::ConnectionId;
 use super::outbox::Replies;
 use crate::frame::CloseCode;
 use crate::handshake::Response;
-use crate::pubsub::{TopicCore, TopicId};
+use crate::pubsub::{Batch, Subscription, TopicCore, TopicId};
 use crate::transport::Stream;
 
 #[derive(Debug)]
@@ -28,18 +28,20 @@ pub(crate) enum Command {
     },
     /// What a handler thread sends to connections of this loop. Their bytes have been charged.
     Replies(Replies),
-    /// One frame to all subscribers.
-    Publish {
-        topic: TopicId,
-        frame: Bytes,
-    },
+    /// Frames to all subscribers.
+    Publish(Batch),
     /// The interest has been counted.
     Subscribe {
         id: ConnectionId,
         topic: Arc<TopicCore>,
+        subscription: Subscription,
     },
     Unsubscribe {
         id: ConnectionId,
+        topic: TopicId,
+    },
+    /// A topic has a snapshot that subscribers here wait for.
+    SnapshotSupplied {
         topic: TopicId,
     },
     Close {

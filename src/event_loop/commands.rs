@@ -1,5 +1,6 @@
 //! What other threads want, carried out.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::ConnectionId;
@@ -10,30 +11,22 @@ use super::outbox::{Replies, Reply};
 use super::outlet::Outlet;
 use super::service::Service;
 use crate::frame::CloseCode;
+use crate::pubsub::{Removed, Subscription, TopicCore, TopicId};
 
 impl<S: Service> EventLoop<S> {
     pub(super) fn carry_out(&mut self, command: Command) {
-        if let Command::Publish { topic, frame } = command {
-            return self.publications.push((topic, frame));
-        }
-        // Whatever else it is must not overtake the publications before it.
-        self.hand_out_publications();
         match command {
-            Command::Publish { .. } => {}
+            Command::Publish(batch) => self.outbound.gather(batch),
             Command::Adopt { stream, peer } => self.adopt(stream, peer),
             Command::Send { id, frame } => self.send(id, &frame),
             Command::Replies(replies) => self.send_replies(replies),
-            Command::Subscribe { id, topic } => {
-                let subscribed = self.with_open(id, |outlet| {
-                    outlet.subscribe_now(&topic);
-                });
-                if subscribed.is_none() {
-                    topic.remove_interest(usize::from(self.core.link.index));
-                }
+            Command::Subscribe { id, topic, subscription } => {
+                self.subscribe(id, &topic, &subscription);
             }
-            Command::Unsubscribe { id, topic } => {
-                self.with_open(id, |outlet| {
-                    outlet.session.unsubscribe(outlet.core, topic, outlet.io.id.index);
+            Command::Unsubscribe { id, topic } => self.unsubscribe(id, topic),
+            Command::SnapshotSupplied { topic } => {
+                self.with_subscribers(|subscribers, _, sockets| {
+                    subscribers.snapshot_supplied(topic, sockets);
                 });
             }
             Command::Close { id, code, reason } => {
@@ -74,6 +67,36 @@ impl<S: Service> EventLoop<S> {
                 Some(act(&mut Outlet { io, session, core }))
             }
             _ => None,
+        }
+    }
+
+    /// Subscribes; the interest has been counted, and is taken back if nothing comes of it.
+    fn subscribe(&mut self, id: ConnectionId, topic: &Arc<TopicCore>, subscription: &Subscription) {
+        let new = self.with_open(id, |outlet| {
+            let topics = &mut outlet.session.topics;
+            let new = !topics.contains(&topic.id()) && !outlet.session.endpoint.is_close_sent();
+            if new {
+                topics.push(topic.id());
+            }
+            new
+        });
+        if new == Some(true) {
+            self.with_subscribers(|subscribers, now, sockets| {
+                subscribers.insert(topic, id.index, subscription, now, sockets);
+            });
+        } else {
+            topic.remove_interest(usize::from(self.core.link.index));
+        }
+    }
+
+    fn unsubscribe(&mut self, id: ConnectionId, topic: TopicId) {
+        let was_one = self.with_open(id, |outlet| {
+            let topics = &mut outlet.session.topics;
+            let at = topics.iter().position(|&subscribed| subscribed == topic);
+            at.map(|at| topics.swap_remove(at)).is_some()
+        });
+        if was_one == Some(true) && self.subscribers.remove(topic, id.index) == Removed::Lagging {
+            self.with_open(id, |outlet| outlet.session.lagging_count -= 1);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -12,7 +13,7 @@ use crate::buf::WriteQueue;
 use crate::frame::{CloseCode, find_frame_boundary};
 use crate::handshake::{AcceptKey, RequestDecoder};
 use crate::protocol::Endpoint;
-use crate::pubsub::TopicId;
+use crate::pubsub::{Parcel, TopicId};
 use crate::transport::Stream;
 
 pub(super) struct Connection<S> {
@@ -62,6 +63,10 @@ pub(super) struct Session {
     pub(super) closed: Option<Box<Closed>>,
     /// The handler has closed, and the close frame waits for its turn in the mailbox.
     pub(super) close_posted: bool,
+    /// How many of the topics it lags in.
+    pub(super) lagging_count: u32,
+    /// When its lagging subscriptions are to be looked at.
+    pub(super) wake: Option<Tick>,
 }
 
 impl Session {
@@ -122,6 +127,12 @@ pub(super) struct Flags {
     pub(super) listed: bool,
     /// On the list of connections to be flushed.
     pub(super) dirty: bool,
+    /// On the list of connections whose lagging subscriptions are to be looked at.
+    pub(super) behind: bool,
+    /// Its handler has been told that it is slow.
+    pub(super) slow: bool,
+    /// There may be publications in its queue that grow too old.
+    pub(super) ages: bool,
     /// Not read until its own sends have drained.
     pub(super) held: bool,
     /// On the list of connections that wait for their lane.
@@ -202,40 +213,26 @@ impl Io {
         }
     }
 
-    /// Sends `frames`, which are `count` publications of `owner`, as [`send_shared`](Self::send_shared)
-    /// but behind what is sent to this connection alone.
-    #[allow(dead_code)]
-    pub(super) fn send_publication(
-        &mut self,
-        core: &mut Core,
-        frames: &Bytes,
-        owner: u64,
-        count: u32,
-    ) {
-        let written = self.write_directly(core, frames);
-        if written < frames.len() && !self.flags.broken {
+    /// Sends publications: as [`send_shared`](Self::send_shared), but behind what is sent to this
+    /// connection alone.
+    pub(super) fn send_publication(&mut self, core: &mut Core, parcel: &Parcel<'_>) {
+        let written = self.write_directly(core, parcel.frames);
+        if written < parcel.frames.len() && !self.flags.broken {
             self.enqueue(core, |queue, at| {
-                queue.push_publication(frames, written, owner, count, at);
+                let TopicId(owner) = parcel.topic;
+                queue.push_publication(parcel.frames, written, owner, parcel.count, at);
             });
         }
     }
 
     /// Puts publications into the queue, to be offered to the socket later.
-    pub(super) fn queue_publication(
-        &mut self,
-        core: &mut Core,
-        frames: &Bytes,
-        owner: u64,
-        count: u32,
-    ) {
-        if !frames.is_empty() {
-            self.enqueue(core, |queue, at| queue.push_publication(frames, 0, owner, count, at));
+    pub(super) fn queue_publication(&mut self, core: &mut Core, parcel: &Parcel<'_>) {
+        if !parcel.frames.is_empty() {
+            self.enqueue(core, |queue, at| {
+                let TopicId(owner) = parcel.topic;
+                queue.push_publication(parcel.frames, 0, owner, parcel.count, at);
+            });
         }
-    }
-
-    /// Puts one shared frame into the queue, to be offered to the socket later.
-    pub(super) fn queue_shared(&mut self, core: &mut Core, frame: &Bytes) {
-        self.queue_publication(core, frame, 0, 1);
     }
 
     /// When the oldest of what waits was queued.
@@ -244,21 +241,20 @@ impl Io {
         self.queue.as_ref()?.oldest_at(core.now.as_u32()).map(Tick::from_u32)
     }
 
-    /// Drops publications that have not begun to leave: those of which `is_expired` says so, by
-    /// owner and by when they were queued. Tells `dropped` of whom and how many, maybe repeatedly.
-    /// Returns how many bytes they were.
-    #[allow(dead_code)]
-    pub(super) fn drop_publications(
+    /// Drops publications of a topic that have waited for longer than `max_age` and have not begun
+    /// to leave; returns how many.
+    pub(super) fn drop_aged(
         &mut self,
         core: &mut Core,
-        mut is_expired: impl FnMut(u64, Tick) -> bool,
-        dropped: impl FnMut(u64, u32),
-    ) -> usize {
+        TopicId(topic): TopicId,
+        max_age: Duration,
+    ) -> u64 {
         let Some(queue) = &mut self.queue else { return 0 };
-        let is_expired = |owner, at| is_expired(owner, Tick::from_u32(at));
-        let len = queue.drop_publications(is_expired, dropped);
+        let mut dropped = 0;
+        let is_expired = |owner, at| owner == topic && core.now.since(Tick::from_u32(at)) > max_age;
+        let len = queue.drop_publications(is_expired, |_, count| dropped += u64::from(count));
         self.dequeued(core, len);
-        len
+        dropped
     }
 
     /// Sends a large message from where it lies, behind what the cork holds.

@@ -11,7 +11,6 @@ use super::post::OwnMail;
 use super::timer_wheel::{Clock, Tick, TimerWheel};
 use crate::buf::{Pool, WriteQueue};
 use crate::protocol::{Role, Workspace};
-use crate::pubsub::SubscriberTable;
 
 /// Idle write queues and carry buffers kept for reuse.
 const MAX_IDLE_COUNT: usize = 256;
@@ -25,7 +24,6 @@ pub(crate) struct Core {
     pub(super) workspace: Workspace,
     pub(super) queues: Pool<Box<WriteQueue>>,
     pub(super) carries: Pool<Vec<u8>>,
-    pub(super) subscribers: SubscriberTable,
     pub(super) own_mail: Rc<OwnMail>,
     pub(super) clock: Clock,
     /// The tick of this turn: time is read once a turn.
@@ -47,7 +45,6 @@ impl Core {
             workspace: Workspace::new(Role::Server, config.limits),
             queues: Pool::new(MAX_IDLE_COUNT),
             carries: Pool::new(MAX_IDLE_COUNT),
-            subscribers: SubscriberTable::new(usize::from(link.index)),
             own_mail: OwnMail::new(link.clone()),
             clock,
             now: tick,

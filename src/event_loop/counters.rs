@@ -64,9 +64,16 @@ counters! {
     publications,
     /// Publications handed to a subscriber's socket or queue.
     deliveries,
-    /// Publications dropped for one subscriber whose queue was full.
+    /// Publications that a lagging subscriber got a newer value instead of.
+    deliveries_conflated,
+    /// Publications dropped for one subscriber: its queue was full, they were too old, or a snapshot
+    /// made up for them.
     deliveries_dropped,
-    /// Subscribers closed because their queue was full.
+    /// Times that a lagging subscriber was brought up to date by a snapshot.
+    resyncs,
+    /// Times that handlers were told of a slow consumer.
+    slow_consumers,
+    /// Subscribers closed because they were too slow.
     subscribers_closed,
     /// Bytes read from sockets.
     bytes_received,

@@ -16,6 +16,8 @@ enum Due {
     /// Ask again then; never if `None`.
     At(Option<Tick>),
     Ping,
+    /// Its lagging subscriptions are to be looked at.
+    CatchUp,
     /// The peer is silent or does not finish what it began.
     GiveUp(&'static str),
 }
@@ -27,7 +29,7 @@ impl<S: Service> EventLoop<S> {
         let tick = match due(connection, &self.core.config, self.core.now) {
             Due::At(None) => return,
             Due::At(Some(tick)) => tick,
-            Due::Ping | Due::GiveUp(_) => self.core.now.after(TICK),
+            Due::Ping | Due::CatchUp | Due::GiveUp(_) => self.core.now.after(TICK),
         };
         if connection.io.scheduled.is_none_or(|planned| !tick.is_at_or_after(planned)) {
             connection.io.scheduled = Some(tick);
@@ -61,6 +63,12 @@ impl<S: Service> EventLoop<S> {
                 }
                 self.finish_turn(key);
             }
+            Due::CatchUp => {
+                if let Phase::Open(open) = &mut connection.phase {
+                    open.session.wake = None;
+                }
+                self.look_behind(key);
+            }
             Due::GiveUp(reason) => {
                 self.core.counters.timeouts += 1;
                 if let Phase::Open(Open { session, .. }) = &mut connection.phase {
@@ -93,6 +101,19 @@ impl<S: Service> EventLoop<S> {
 }
 
 fn due<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
+    let due = due_in_phase(connection, config, now);
+    let wake = match &connection.phase {
+        Phase::Open(open) => open.session.wake,
+        _ => None,
+    };
+    match (due, wake) {
+        (Due::At(_), Some(wake)) if now.is_at_or_after(wake) => Due::CatchUp,
+        (Due::At(at), Some(wake)) => Due::At(Some(at.map_or(wake, |at| at.earlier(wake)))),
+        (due, _) => due,
+    }
+}
+
+fn due_in_phase<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
     let io = &connection.io;
     let limit = |wait: Duration, reason| {
         let end = io.since.after(wait);

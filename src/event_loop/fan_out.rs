@@ -1,84 +1,239 @@
-//! Publications to subscribers: encoded once, written from one memory to every socket.
+//! Publications to subscribers: encoded once, written from one memory to every socket, and in slices,
+//! so that a long list of subscribers does not keep other connections waiting.
 
-use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::EventLoop;
+use super::command::Command;
 use super::connection::{Connection, Phase};
 use super::outlet::Outlet;
 use super::service::Service;
-use crate::frame::CloseCode;
-use crate::pubsub::{Delivery, Overflow, TopicId};
+use super::sockets::{Sockets, Write};
+use super::timer_wheel::Tick;
+use crate::pubsub::{Batch, FanOut, SubscriberTable, TopicCore};
 
 /// Publications of one topic in one turn are joined up to this many bytes, so that each subscriber
 /// gets them in one write.
 const MAX_JOINED_LEN: usize = 64 * 1024;
 
-impl<S: Service> EventLoop<S> {
-    /// Hands out the publications gathered so far.
-    pub(super) fn hand_out_publications(&mut self) {
-        if self.publications.is_empty() {
-            return;
+/// Deliveries of one turn, before sockets get theirs again: a millisecond or two.
+const MAX_DELIVERIES_PER_TURN: usize = 256;
+
+/// Publications on their way through this loop.
+pub(super) struct Outbound {
+    /// Taken from the mailbox, and not followed by anything else yet.
+    gathered: Vec<Batch>,
+    joined: VecDeque<Batch>,
+    current: Option<FanOut>,
+    write: Write,
+    /// The command behind them, which must not overtake them.
+    held: Option<Command>,
+    /// Deliveries that this turn may still make.
+    budget: usize,
+    pub(super) errands: Errands,
+}
+
+/// What a delivery leaves to be done when it does not hold the subscribers any more.
+#[derive(Default)]
+pub(super) struct Errands {
+    /// Connections that are closing or broken.
+    pub(super) finished: Vec<u32>,
+    /// Connections whose handlers are to be told that they are slow.
+    pub(super) slow: Vec<u32>,
+    /// Lagging subscribers to be brought up to date.
+    pub(super) behind: Vec<u32>,
+    /// Connections to be looked at again at a time.
+    pub(super) wakes: Vec<(u32, Duration)>,
+    /// Topics whose sources are to be asked for a snapshot, and for whom.
+    pub(super) wanted: Vec<(u32, Arc<TopicCore>)>,
+}
+
+impl Outbound {
+    pub(super) fn new() -> Self {
+        Self {
+            gathered: Vec::new(),
+            joined: VecDeque::new(),
+            current: None,
+            write: Write::Now,
+            held: None,
+            budget: 0,
+            errands: Errands::default(),
         }
-        let mut publications = std::mem::take(&mut self.publications);
-        let topic = publications[0].0;
-        if publications.iter().all(|publication| publication.0 == topic) {
-            self.hand_out_topic(topic, &publications);
-        } else {
-            // A subscriber of several topics gets all of the turn in one write: queue, then flush.
-            for (topic, frame) in &publications {
-                self.deliver_all(*topic, frame, 1, Write::Later);
-            }
-            self.flush_dirty();
-        }
-        publications.clear();
-        self.publications = publications;
     }
 
-    fn hand_out_topic(&mut self, topic: TopicId, publications: &[(TopicId, Bytes)]) {
-        let mut rest = publications;
-        while let Some((_, first)) = rest.first() {
-            let mut len = first.len();
+    /// Whether there is something to go on with in the next turn.
+    pub(super) fn is_pending(&self) -> bool {
+        self.current.is_some()
+            || !self.joined.is_empty()
+            || self.held.is_some()
+            || !self.errands.behind.is_empty()
+    }
+
+    pub(super) fn gather(&mut self, batch: Batch) {
+        self.gathered.push(batch);
+    }
+
+    pub(super) fn hold(&mut self, command: Command) {
+        self.held = Some(command);
+    }
+
+    pub(super) fn take_held(&mut self) -> Option<Command> {
+        self.held.take()
+    }
+
+    pub(super) fn begin_turn(&mut self) {
+        self.budget = MAX_DELIVERIES_PER_TURN;
+    }
+
+    /// Puts what has been gathered in line. Of one topic it is joined, and written at once; if there
+    /// are several, a subscriber gets all of the turn in one write.
+    fn line_up(&mut self) {
+        let mut rest = &self.gathered[..];
+        while let Some(first) = rest.first() {
+            let mut len = first.frames.len();
             let mut count = 1;
-            while let Some((_, next)) = rest.get(count) {
-                if len + next.len() > MAX_JOINED_LEN {
+            while let Some(next) = rest.get(count).filter(|next| next.topic == first.topic) {
+                if len + next.frames.len() > MAX_JOINED_LEN {
                     break;
                 }
-                len += next.len();
+                len += next.frames.len();
                 count += 1;
             }
-            if count == 1 {
-                self.deliver_all(topic, first, 1, Write::Now);
-            } else {
-                let mut joined = BytesMut::with_capacity(len);
-                rest[..count].iter().for_each(|(_, frame)| joined.extend_from_slice(frame));
-                self.deliver_all(topic, &joined.freeze(), count as u64, Write::Now);
-            }
+            self.joined.extend(Batch::join(&rest[..count]));
             rest = &rest[count..];
+        }
+        self.gathered.clear();
+        let topic = self.joined.front().map(|batch| batch.topic);
+        let one_topic = self.joined.iter().all(|batch| Some(batch.topic) == topic);
+        self.write = if one_topic { Write::Now } else { Write::Later };
+    }
+}
+
+impl<S: Service> EventLoop<S> {
+    /// Hands out what has been gathered, as far as the turn's budget allows; says whether all of it
+    /// is on its way.
+    pub(super) fn hand_out_publications(&mut self) -> bool {
+        loop {
+            if let Some(mut fan_out) = self.outbound.current.take() {
+                let mut budget = self.outbound.budget;
+                let done = self.with_subscribers(|subscribers, now, sockets| {
+                    subscribers.go_on(&mut fan_out, now, sockets, &mut budget)
+                });
+                self.outbound.budget = budget;
+                if !done {
+                    self.outbound.current = Some(fan_out);
+                    return false;
+                }
+            }
+            if self.outbound.joined.is_empty() {
+                if self.outbound.gathered.is_empty() {
+                    return true;
+                }
+                self.outbound.line_up();
+            }
+            if let Some(batch) = self.outbound.joined.pop_front() {
+                let count = batch.count();
+                self.outbound.current = self.subscribers.begin(batch);
+                if self.outbound.current.is_some() {
+                    self.core.counters.publications += count;
+                }
+            }
         }
     }
 
-    /// Delivers `frames`, which are `count` publications, to every subscriber of the topic.
-    fn deliver_all(&mut self, topic: TopicId, frames: &Bytes, count: u64, write: Write) {
-        let Some(delivery) = self.core.subscribers.delivery(topic) else { return };
-        self.core.counters.publications += count;
-        let subscribers = self.core.subscribers.lend(topic);
-        let mut finished = Vec::new();
-        for &key in &subscribers {
-            let Some(Connection { io, phase: Phase::Open(open) }) =
-                self.connections.get_mut(key as usize)
-            else {
-                continue;
-            };
-            let outlet = &mut Outlet { io, session: &mut open.session, core: &mut self.core };
-            match outlet.deliver(frames, count, delivery, write) {
-                Delivered::Done => {}
-                Delivered::Dirty => self.core.dirty.push(key),
-                Delivered::Finish => finished.push(key),
+    /// Brings lagging subscribers up to date whose time has come; each gets one piece, so that none
+    /// keeps the others waiting.
+    pub(super) fn catch_up(&mut self) {
+        if self.outbound.errands.behind.is_empty() {
+            return;
+        }
+        for key in std::mem::take(&mut self.outbound.errands.behind) {
+            let mut at = 0;
+            while let Some(topic) = self.topic_to_catch_up(key, at) {
+                self.with_subscribers(|subscribers, now, sockets| {
+                    subscribers.catch_up(topic, key, now, sockets);
+                });
+                at += 1;
             }
         }
-        self.core.subscribers.put_back(topic, subscribers);
-        for key in finished {
+    }
+
+    fn topic_to_catch_up(&mut self, key: u32, at: usize) -> Option<crate::pubsub::TopicId> {
+        match self.connections.get_mut(key as usize) {
+            Some(Connection { io, phase: Phase::Open(open) }) => {
+                io.flags.behind = false;
+                let lags = open.session.lagging_count > 0;
+                open.session.topics.get(at).copied().filter(|_| lags)
+            }
+            _ => None,
+        }
+    }
+
+    /// Calls `act` with the subscribers and their sockets, and does what that leaves to be done.
+    pub(super) fn with_subscribers<R>(
+        &mut self,
+        act: impl FnOnce(&mut SubscriberTable, Duration, &mut Sockets<'_, S::State>) -> R,
+    ) -> R {
+        let now = self.core.now.elapsed();
+        let mut sockets = Sockets {
+            connections: &mut self.connections,
+            core: &mut self.core,
+            write: self.outbound.write,
+            errands: &mut self.outbound.errands,
+        };
+        let result = act(&mut self.subscribers, now, &mut sockets);
+        self.run_errands();
+        result
+    }
+
+    fn run_errands(&mut self) {
+        while let Some((key, time)) = self.outbound.errands.wakes.pop() {
+            let wait = time.saturating_sub(self.core.now.elapsed());
+            self.wake_at(key, self.core.now.after(wait));
+        }
+        while let Some(key) = self.outbound.errands.slow.pop() {
+            self.tell_slow(key);
+        }
+        while let Some((key, topic)) = self.outbound.errands.wanted.pop() {
+            if let Some(connection) = self.connections.get(key as usize) {
+                if let Phase::Open(open) = &connection.phase {
+                    self.service.snapshot(connection.io.id, &open.state, &topic);
+                    self.service.hand_over();
+                }
+            }
+        }
+        while let Some(key) = self.outbound.errands.finished.pop() {
             self.finish_turn(key);
+        }
+    }
+
+    fn tell_slow(&mut self, key: u32) {
+        self.core.counters.slow_consumers += 1;
+        if let Some(Connection { io, phase: Phase::Open(open) }) =
+            self.connections.get_mut(key as usize)
+        {
+            if !open.session.is_closing() {
+                io.flags.drain_owed = true;
+                let (session, core) = (&mut open.session, &mut self.core);
+                self.service.slow(&mut Outlet { io, session, core }, &mut open.state);
+                io.uncork(core);
+                self.service.hand_over();
+            }
+        }
+    }
+
+    /// Looks at a connection's lagging subscriptions at a time, or earlier.
+    fn wake_at(&mut self, key: u32, tick: Tick) {
+        if let Some(Connection { phase: Phase::Open(open), .. }) =
+            self.connections.get_mut(key as usize)
+        {
+            let earlier = open.session.wake.is_none_or(|wake| wake.is_at_or_after(tick));
+            if earlier {
+                open.session.wake = Some(tick);
+                self.schedule(key);
+            }
         }
     }
 
@@ -92,66 +247,5 @@ impl<S: Service> EventLoop<S> {
             }
         }
         self.core.dirty = dirty;
-    }
-}
-
-/// Whether a delivery is offered to the socket at once.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Write {
-    Now,
-    Later,
-}
-
-enum Delivered {
-    Done,
-    /// Queued, to be flushed at the end of the turn.
-    Dirty,
-    /// The connection is closing or broken.
-    Finish,
-}
-
-impl Outlet<'_> {
-    fn deliver(
-        &mut self,
-        frames: &Bytes,
-        count: u64,
-        delivery: Delivery,
-        write: Write,
-    ) -> Delivered {
-        let Self { io, session, core } = self;
-        if session.endpoint.is_close_sent() {
-            return Delivered::Done;
-        }
-        let queued = io.queued_len();
-        if queued > 0 && queued + frames.len() > core.config.max_backpressure {
-            return self.overflow(count, delivery);
-        }
-        core.counters.deliveries += count;
-        if write == Write::Now && queued == 0 {
-            io.send_shared(core, frames);
-            return if io.flags.broken { Delivered::Finish } else { Delivered::Done };
-        }
-        io.queue_shared(core, frames);
-        // What waits for the socket already is flushed when that has room.
-        if queued > 0 || std::mem::replace(&mut io.flags.dirty, true) {
-            return Delivered::Done;
-        }
-        Delivered::Dirty
-    }
-
-    #[cold]
-    fn overflow(&mut self, count: u64, delivery: Delivery) -> Delivered {
-        let counters = &mut self.core.counters;
-        counters.deliveries_dropped += count;
-        match delivery {
-            Delivery::Every { overflow: Overflow::DropNewest } => Delivered::Done,
-            Delivery::Every { overflow: Overflow::Close } => {
-                counters.subscribers_closed += 1;
-                self.close_now(CloseCode::TRY_AGAIN_LATER, "too slow for the subscribed topics");
-                // The cork is shared: the next subscriber of this delivery may be closed too.
-                self.io.uncork(self.core);
-                Delivered::Finish
-            }
-        }
     }
 }

@@ -1,7 +1,5 @@
 //! What a callback on the loop's thread can do to the connection at hand.
 
-use std::sync::Arc;
-
 use super::command::Command;
 use super::connection::{Io, Session};
 use super::core::Core;
@@ -9,7 +7,6 @@ use super::post::Patience;
 use super::{Closed, ConnectionId, Outcome, fits};
 use crate::frame::{CloseCode, MAX_HEADER_LEN, OpCode, encode_frame, server_frame_head};
 use crate::protocol::{Outgoing, Payload};
-use crate::pubsub::TopicCore;
 
 /// Payloads from this length on are written from where they lie; shorter ones are copied into the
 /// cork, to leave together with their neighbours.
@@ -173,59 +170,9 @@ impl Outlet<'_> {
     pub(crate) fn terminate(&mut self) {
         self.io.flags.broken = true;
     }
-
-    /// Subscribes to a topic, behind the publications that wait in the mailbox.
-    pub(crate) fn subscribe(&mut self, topic: &Arc<TopicCore>) {
-        topic.add_interest(usize::from(self.core.link.index));
-        let command = Command::Subscribe { id: self.io.id, topic: topic.clone() };
-        if self.core.link.mailbox.send_over(command).is_err() {
-            self.subscribe_now(topic);
-        }
-    }
-
-    /// Subscribes; the interest has been counted.
-    pub(super) fn subscribe_now(&mut self, topic: &Arc<TopicCore>) {
-        let new =
-            !self.session.topics.contains(&topic.id()) && !self.session.endpoint.is_close_sent();
-        if new {
-            self.session.topics.push(topic.id());
-            self.core.subscribers.insert(topic, self.io.id.index);
-        } else {
-            topic.remove_interest(usize::from(self.core.link.index));
-        }
-    }
-
-    /// Unsubscribes, behind what waits in the mailbox.
-    pub(crate) fn unsubscribe(&mut self, topic: &TopicCore) {
-        let command = Command::Unsubscribe { id: self.io.id, topic: topic.id() };
-        if self.core.link.mailbox.send_over(command).is_err() {
-            self.session.unsubscribe(self.core, topic.id(), self.io.id.index);
-        }
-    }
 }
 
 /// What an answer of the same length takes in a queue, header included.
 pub(super) fn message_weight(len: usize) -> usize {
     len + MAX_HEADER_LEN
-}
-
-impl Session {
-    pub(super) fn unsubscribe(
-        &mut self,
-        core: &mut Core,
-        topic: crate::pubsub::TopicId,
-        key: u32,
-    ) -> bool {
-        let Some(at) = self.topics.iter().position(|&subscribed| subscribed == topic) else {
-            return false;
-        };
-        self.topics.swap_remove(at);
-        core.subscribers.remove(topic, key)
-    }
-
-    pub(super) fn unsubscribe_all(&mut self, core: &mut Core, key: u32) {
-        for topic in std::mem::take(&mut self.topics) {
-            core.subscribers.remove(topic, key);
-        }
-    }
 }

@@ -9,13 +9,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::command::Command;
 use super::outbox::Outbox;
-use super::{LoopLink, Loops, Outcome};
+use super::{ConnectionId, LoopLink, Loops, Outcome};
 use crate::mailbox::Permit;
-use crate::pubsub::TopicCore;
+use crate::pubsub::{Batch, Publication, SubscribeOptions, Subscribed, Subscription, TopicCore};
 
 thread_local! {
     static HERE: RefCell<Here> = const { RefCell::new(Here::Elsewhere) };
@@ -106,32 +106,110 @@ fn send(link: &LoopLink, command: Command, patience: Patience) -> bool {
     }
 }
 
-/// Sends a frame to every loop that has subscribers, or to none of them when one has no room.
-pub(crate) fn publish(loops: &Loops, topic: &TopicCore, frame: &Bytes) -> Outcome {
+/// Sends publications to every loop that has subscribers, or to none of them when one has no room.
+/// `None`: the first of them would not have the sequence number that is `expected`.
+pub(crate) fn publish(
+    loops: &Loops,
+    topic: &TopicCore,
+    publications: &[Publication],
+    expected: Option<u64>,
+) -> Option<Outcome> {
+    let frames = join(publications);
+    let parts = topic.options().merge.is_some().then(|| publications.into());
     HERE.with_borrow(|here| {
         if let Here::Handler(outbox) = here {
             outbox.flush();
         }
-        let mut sequence = topic.lock_order();
+        let mut turn = topic.take_turn();
+        let first = turn.sequence() + 1;
+        if expected.is_some_and(|expected| expected != first) {
+            return None;
+        }
+        if !turn.has_room(publications) {
+            return Some(Outcome::Dropped);
+        }
         let mut permits: Vec<(&LoopLink, Permit<'_>)> = Vec::new();
         for index in topic.interested_loops() {
             let link = &loops[index];
             if link.mailbox.is_closed() {
-                return Outcome::Gone;
+                return Some(Outcome::Gone);
             }
             match link.mailbox.reserve() {
                 Some(permit) => permits.push((link, permit)),
-                None => return Outcome::Dropped,
+                None => return Some(Outcome::Dropped),
             }
             if let Here::Loop(own) = here {
                 own.pending.set(own.pending.get() || own.is_for(link));
             }
         }
-        *sequence += 1;
+        turn.record(publications);
+        let batch = Batch { topic: topic.id(), first, last: turn.sequence(), frames, parts };
         for (link, permit) in permits {
-            let command = Command::Publish { topic: topic.id(), frame: frame.clone() };
-            link.mailbox.send_with(permit, command);
+            link.mailbox.send_with(permit, Command::Publish(batch.clone()));
         }
-        Outcome::Sent
+        Some(Outcome::Sent)
     })
+}
+
+fn join(publications: &[Publication]) -> Bytes {
+    if let [publication] = publications {
+        return publication.frame.clone();
+    }
+    let len = publications.iter().map(|publication| publication.frame.len()).sum();
+    let mut frames = BytesMut::with_capacity(len);
+    publications.iter().for_each(|publication| frames.extend_from_slice(&publication.frame));
+    frames.freeze()
+}
+
+/// Subscribes a connection of the loop `link` to a topic, and says what it begins with: what that is
+/// is settled here, in the order of the topic's publications.
+pub(crate) fn subscribe(
+    link: &Arc<LoopLink>,
+    id: ConnectionId,
+    topic: &Arc<TopicCore>,
+    options: &SubscribeOptions,
+) -> Subscribed {
+    HERE.with_borrow(|here| {
+        let permit = match here {
+            Here::Loop(own) if own.is_for(link) => link.mailbox.reserve_over(),
+            Here::Loop(_) => link.mailbox.reserve(),
+            Here::Handler(outbox) => {
+                outbox.flush();
+                link.mailbox.reserve_waiting()
+            }
+            Here::Elsewhere => link.mailbox.reserve_waiting(),
+        };
+        let Some(permit) = permit else {
+            let closed = link.mailbox.is_closed();
+            return if closed { Subscribed::Gone } else { Subscribed::Dropped };
+        };
+        let turn = topic.take_turn();
+        let (begin, subscribed) = turn.begin(options.start);
+        topic.add_interest(usize::from(link.index));
+        let subscription = Subscription {
+            begin,
+            wants_replay: subscribed == Subscribed::Replayed,
+            interval: options.interval(),
+        };
+        let command = Command::Subscribe { id, topic: topic.clone(), subscription };
+        link.mailbox.send_with(permit, command);
+        subscribed
+    })
+}
+
+/// Gives a topic a snapshot and tells the loops that wait for one; says whether it was of use.
+pub(crate) fn supply_snapshot(
+    loops: &Loops,
+    topic: &TopicCore,
+    sequence: u64,
+    frame: Bytes,
+) -> bool {
+    let supplied = topic.supply_snapshot(sequence, frame);
+    if supplied {
+        for index in topic.take_waiting_loops() {
+            // A mailbox without room: the loop looks again after the next publication.
+            let _ = loops[index].mailbox.send_over(Command::SnapshotSupplied { topic: topic.id() });
+        }
+    }
+    supplied
 }

@@ -1,9 +1,12 @@
 //! What a loop asks of the application.
 
+use std::sync::Arc;
+
 use super::{Closed, ConnectionId, Decision, Outlet};
 use crate::frame::CloseCode;
 use crate::handshake::Request;
 use crate::protocol::{AssembledMessage, Message};
+use crate::pubsub::TopicCore;
 
 /// The application as one loop sees it: handlers called on the spot, or lanes to handler threads.
 ///
@@ -32,6 +35,12 @@ pub(crate) trait Service {
 
     /// What waited for the connection has been written.
     fn drain(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State);
+
+    /// A lot waits for the connection: it is a slow consumer.
+    fn slow(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State);
+
+    /// A connection needs a snapshot: the topic's source is to be asked.
+    fn snapshot(&mut self, id: ConnectionId, state: &Self::State, topic: &Arc<TopicCore>);
 
     /// Nothing more will be received. Says whether our close frame can go at once; otherwise the
     /// service answers with a [`Command::Close`](super::Command::Close) behind what the callbacks of

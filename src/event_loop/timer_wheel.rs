@@ -30,6 +30,11 @@ impl Tick {
         self.0.wrapping_sub(other.0) < 1 << 31
     }
 
+    /// The time from the loop's start to this tick.
+    pub(crate) fn elapsed(self) -> Duration {
+        TICK * self.0
+    }
+
     /// The earlier of two.
     pub(crate) fn earlier(self, other: Self) -> Self {
         if self.is_at_or_after(other) { other } else { self }

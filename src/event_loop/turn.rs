@@ -14,12 +14,14 @@ use super::command::Command;
 use super::config::LoopConfig;
 use super::connection::{Connection, Io, Phase};
 use super::core::Core;
+use super::fan_out::Outbound;
 use super::link::{LoopLink, Loops};
 use super::post::stand_at_loop;
 use super::service::Service;
 use super::timer_wheel::Entry;
 use super::{Closed, ConnectionId};
 use crate::mailbox::Inbox;
+use crate::pubsub::{SubscriberTable, TopicId};
 use crate::transport::{Listener, Stream};
 
 const WAKER: Token = Token(usize::MAX);
@@ -44,8 +46,8 @@ pub(crate) struct EventLoop<S: Service> {
     pub(super) acceptor: Acceptor,
     /// Per lane, the connections that wait for it to drain.
     pub(super) stalled: Vec<Vec<u32>>,
-    /// Publications of this turn that have not been handed out.
-    pub(super) publications: Vec<(crate::pubsub::TopicId, bytes::Bytes)>,
+    pub(super) subscribers: SubscriberTable,
+    pub(super) outbound: Outbound,
     /// When to end, once shutting down.
     pub(super) deadline: Option<Instant>,
 }
@@ -93,10 +95,11 @@ impl<S: Service> EventLoop<S> {
             connections: Slab::new(),
             service,
             read_buffer: vec![0; config.read_buffer_len],
+            subscribers: SubscriberTable::new(usize::from(link.index)),
             core: Core::new(link, config),
             acceptor: Acceptor::new(listeners),
             stalled: vec![Vec::new(); lane_count],
-            publications: Vec::new(),
+            outbound: Outbound::new(),
             deadline: None,
         }
     }
@@ -128,7 +131,7 @@ impl<S: Service> EventLoop<S> {
         self.recycle_ready(leftover);
         self.accept_leftover(now);
         self.take_commands();
-        self.hand_out_publications();
+        self.catch_up();
         self.flush_dirty();
         self.expire(due);
         self.core.counters.turns += 1;
@@ -168,18 +171,37 @@ impl<S: Service> EventLoop<S> {
         self.core.ready = emptied;
     }
 
+    /// Carries out what other threads want, in order: publications that follow one another are
+    /// handed out together, and nothing overtakes them.
     fn take_commands(&mut self) {
+        self.outbound.begin_turn();
+        if !self.hand_out_publications() {
+            return;
+        }
+        if let Some(command) = self.outbound.take_held() {
+            self.carry_out(command);
+        }
         for _ in 0..MAX_COMMANDS_PER_TURN {
-            match self.inbox.take() {
+            let command = self.inbox.take();
+            let publishes = matches!(command, Some(Command::Publish(_)));
+            if !publishes && !self.hand_out_publications() {
+                if let Some(command) = command {
+                    self.outbound.hold(command);
+                }
+                return;
+            }
+            match command {
                 Some(command) => self.carry_out(command),
                 None => return self.core.own_mail.settle(),
             }
         }
+        self.hand_out_publications();
     }
 
     /// Sleeps until there is something to do.
     fn wait(&mut self, events: &mut Events) {
-        let timeout = if self.core.ready.is_empty() && self.inbox.prepare_to_sleep() {
+        let idle = self.core.ready.is_empty() && !self.outbound.is_pending();
+        let timeout = if idle && self.inbox.prepare_to_sleep() {
             self.timeout()
         } else {
             Some(Duration::ZERO)
@@ -242,7 +264,7 @@ impl<S: Service> EventLoop<S> {
         connection.io.release(&mut self.core);
         match connection.phase {
             Phase::Open(mut open) => {
-                open.session.unsubscribe_all(&mut self.core, key);
+                self.unsubscribe_all(key, &open.session.topics);
                 open.session.endpoint.end_input(&mut self.core.workspace);
                 self.core.counters.closed += 1;
                 let closed =
@@ -255,6 +277,12 @@ impl<S: Service> EventLoop<S> {
                 self.service.hand_over();
             }
             Phase::Request(_) | Phase::Lingering => {}
+        }
+    }
+
+    pub(super) fn unsubscribe_all(&mut self, key: u32, topics: &[TopicId]) {
+        for &topic in topics {
+            self.subscribers.remove(topic, key);
         }
     }
 

@@ -108,26 +108,41 @@ impl<T> Mailbox<T> {
     ///
     /// [`Full`] with the message when even the room kept for this is used up (4,096 messages).
     pub fn send_over(&self, message: T) -> Result<(), Full<T>> {
+        match self.reserve_over() {
+            Some(permit) => {
+                self.send_with(permit, message);
+                Ok(())
+            }
+            None => Err(Full(message)),
+        }
+    }
+
+    /// Reserves room as [`send_over`](Self::send_over) finds it.
+    #[must_use]
+    pub fn reserve_over(&self) -> Option<Permit<'_>> {
         let occupied = self.shared.occupied.fetch_add(1, Ordering::Relaxed);
         let permit = Permit(&self.shared);
-        if occupied < self.shared.capacity + KEPT_CAPACITY {
-            self.send_with(permit, message);
-            Ok(())
-        } else {
-            Err(Full(message))
-        }
+        (occupied < self.shared.capacity + KEPT_CAPACITY).then_some(permit)
     }
 
     /// Sends, waiting for room if there is none. Not for event-loop threads: two of them might wait
     /// for each other.
     pub fn send(&self, message: T) {
+        if let Some(permit) = self.reserve_waiting() {
+            self.send_with(permit, message);
+        }
+    }
+
+    /// Reserves room, waiting for it as [`send`](Self::send) does. `None`: the loop has ended.
+    #[must_use]
+    pub fn reserve_waiting(&self) -> Option<Permit<'_>> {
         let mut pause = Duration::from_micros(20);
         loop {
             if let Some(permit) = self.reserve() {
-                return self.send_with(permit, message);
+                return Some(permit);
             }
             if self.is_closed() {
-                return;
+                return None;
             }
             // A full mailbox is thousands of messages: the loop is busy, and a precise wakeup would
             // only slow it down.

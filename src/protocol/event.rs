@@ -1,7 +1,7 @@
 //! What an endpoint makes of the bytes it is given.
 
 use super::AssembledMessage;
-use crate::frame::{CloseFrame, OpCode};
+use crate::frame::{CloseFrame, FrameHeader, HeaderRules, OpCode};
 
 /// A whole message, borrowed from where it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,18 @@ impl<'a> Message<'a> {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
+    }
+
+    /// The message that a server has encoded into one frame.
+    pub(crate) fn of_server_frame(frame: &'a [u8]) -> Option<Self> {
+        let rules = HeaderRules { masked: false, rsv1_allowed: false };
+        let (header, header_len) = FrameHeader::decode(frame, rules).ok().flatten()?;
+        let payload = &frame[header_len..];
+        match header.opcode {
+            OpCode::Text => simdutf8::basic::from_utf8(payload).ok().map(Self::Text),
+            OpCode::Binary => Some(Self::Binary(payload)),
+            _ => None,
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::frame::{OpCode, encode_frame};
 use super::Message;
+use crate::frame::{OpCode, encode_frame};
 
 /// A message to send: anything that turns into one, borrowed or shared.
 ///

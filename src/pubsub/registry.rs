@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::{Delivery, TopicCore};
+use super::{SlowConsumer, TopicCore, TopicOptions};
 
 /// All topics of a server that somebody holds or subscribes to; others are forgotten, so that names
 /// made up by clients do not pile up.
@@ -11,23 +11,27 @@ use super::{Delivery, TopicCore};
 pub struct TopicRegistry {
     topics: Mutex<HashMap<String, Weak<TopicCore>>>,
     loop_count: usize,
+    /// For topics that do not say otherwise.
+    slow_consumer: SlowConsumer,
 }
 
 impl TopicRegistry {
     /// A registry for a server with `loop_count` event loops.
     #[must_use]
-    pub fn new(loop_count: usize) -> Arc<Self> {
-        Arc::new(Self { topics: Mutex::default(), loop_count })
+    pub fn new(loop_count: usize, slow_consumer: SlowConsumer) -> Arc<Self> {
+        Arc::new(Self { topics: Mutex::default(), loop_count, slow_consumer })
     }
 
-    /// The topic called `name`; a new one gets `delivery`, one that exists keeps its own.
+    /// The topic called `name`; a new one is set up by `options`, one that exists stays as it is.
     #[must_use]
-    pub fn topic(self: &Arc<Self>, name: &str, delivery: Delivery) -> Arc<TopicCore> {
+    pub fn topic(self: &Arc<Self>, name: &str, options: TopicOptions) -> Arc<TopicCore> {
         let mut topics = self.lock();
         if let Some(topic) = topics.get(name).and_then(Weak::upgrade) {
             return topic;
         }
-        let topic = Arc::new(TopicCore::new(name, delivery, self.loop_count, Arc::downgrade(self)));
+        let registry = Arc::downgrade(self);
+        let topic = TopicCore::new(name, options, self.slow_consumer, self.loop_count, registry);
+        let topic = Arc::new(topic);
         topics.insert(name.to_owned(), Arc::downgrade(&topic));
         topic
     }
@@ -58,20 +62,21 @@ mod tests {
 
     #[test]
     fn a_name_is_one_topic_while_somebody_holds_it_and_is_forgotten_after() {
-        let registry = TopicRegistry::new(2);
-        let first = registry.topic("book", Delivery::default());
-        let again = registry.topic("book", Delivery::default());
+        let registry = TopicRegistry::new(2, SlowConsumer::default());
+        let first = registry.topic("book", TopicOptions::default());
+        let again = registry.topic("book", TopicOptions::default());
         assert_eq!(first.id(), again.id());
         assert_eq!(registry.topic_count(), 1);
         let id = first.id();
         drop((first, again));
         assert_eq!(registry.topic_count(), 0);
-        assert_ne!(registry.topic("book", Delivery::default()).id(), id);
+        assert_ne!(registry.topic("book", TopicOptions::default()).id(), id);
     }
 
     #[test]
     fn interest_names_the_loops_with_subscribers() {
-        let topic = TopicRegistry::new(3).topic("t", Delivery::default());
+        let topic =
+            TopicRegistry::new(3, SlowConsumer::default()).topic("t", TopicOptions::default());
         assert_eq!(topic.interested_loops().count(), 0);
         topic.add_interest(2);
         topic.add_interest(0);

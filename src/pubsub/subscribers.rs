@@ -2,20 +2,70 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Delivery, TopicCore, TopicId};
+use super::lag::{Lag, Pace};
+use super::stats::LoopStats;
+use super::{Begin, Note, Sink, TopicCore, TopicId};
 
 /// The topics that have subscribers on one loop, with the subscribers' keys.
 #[derive(Debug)]
 pub struct SubscriberTable {
-    loop_index: usize,
-    by_topic: HashMap<TopicId, Subscribers>,
+    pub(super) loop_index: usize,
+    pub(super) by_topic: HashMap<TopicId, Subscribers>,
 }
 
+/// A topic's subscribers on one loop.
+///
+/// Those that keep up are no more than keys in a list, and get each batch as it is. Those that lag
+/// are not touched by a batch at all: when they can take more, what they lack is looked up by the
+/// number of the last publication that they have.
 #[derive(Debug)]
-struct Subscribers {
-    topic: Arc<TopicCore>,
-    keys: Vec<u32>,
+pub(super) struct Subscribers {
+    pub(super) topic: Arc<TopicCore>,
+    pub(super) loop_index: usize,
+    /// The last publication that was handed out here.
+    pub(super) sequence: u64,
+    /// Subscribers that have everything up to it, or are about to get it.
+    pub(super) live: Vec<u32>,
+    /// Places in `live` that have become [`VACANT`] during a delivery.
+    pub(super) vacant_count: usize,
+    /// A delivery goes through `live`: its order must not change.
+    pub(super) delivering: bool,
+    /// Where the next delivery begins.
+    pub(super) start: usize,
+    pub(super) lagging: HashMap<u32, Lag>,
+    /// The sum of their `counted`.
+    counted_sum: u64,
+    /// How many of them wait for a snapshot.
+    pub(super) awaiting_count: usize,
+    /// How many of them lag on purpose.
+    pub(super) paced_count: usize,
+}
+
+/// No subscriber's key.
+pub(super) const VACANT: u32 = u32::MAX;
+
+/// How a connection subscribes, once its place in the order of publications is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscription {
+    /// Where it begins.
+    pub begin: Begin,
+    /// It asked for the publications after one that it named.
+    pub wants_replay: bool,
+    /// The time between two updates that it wants.
+    pub interval: Option<Duration>,
+}
+
+/// What a subscriber was that has been removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// No subscriber.
+    Nothing,
+    /// One that kept up.
+    Live,
+    /// One that lagged.
+    Lagging,
 }
 
 impl SubscriberTable {
@@ -26,79 +76,152 @@ impl SubscriberTable {
     }
 
     /// Adds a subscriber that is known not to be one yet. Its interest was counted by who asked.
-    pub fn insert(&mut self, topic: &Arc<TopicCore>, key: u32) {
+    pub fn insert(
+        &mut self,
+        topic: &Arc<TopicCore>,
+        key: u32,
+        subscription: &Subscription,
+        now: Duration,
+        sink: &mut impl Sink,
+    ) {
+        let Subscription { begin, wants_replay, interval } = *subscription;
         let subscribers = self
             .by_topic
             .entry(topic.id())
-            .or_insert_with(|| Subscribers { topic: topic.clone(), keys: Vec::new() });
-        subscribers.keys.push(key);
-    }
-
-    /// Removes a subscriber and its interest; says whether it was one. O(subscribers of the topic).
-    pub fn remove(&mut self, topic: TopicId, key: u32) -> bool {
-        let Some(subscribers) = self.by_topic.get_mut(&topic) else { return false };
-        let Some(at) = subscribers.keys.iter().position(|&subscriber| subscriber == key) else {
-            return false;
-        };
-        subscribers.keys.swap_remove(at);
-        subscribers.topic.remove_interest(self.loop_index);
-        if subscribers.keys.is_empty() {
-            self.by_topic.remove(&topic);
+            .or_insert_with(|| Subscribers::new(topic, self.loop_index, begin.sequence));
+        let interval = interval.filter(|_| topic.delivery().may_leave_out());
+        if begin.delivered == Some(begin.sequence) && interval.is_none() {
+            subscribers.live.push(key);
+            return;
         }
-        true
+        let merges = topic.options().merge.is_some();
+        let mut lag = Lag::beginning(&begin, wants_replay, now, merges);
+        lag.pace = interval.map(|interval| Pace { interval, next: now, planned: false });
+        subscribers.add_lagging(key, lag);
+        sink.set_lagging(key, true);
+        sink.catch_up_soon(key);
     }
 
-    /// A topic's subscribers, for the while of a delivery: put them back with
-    /// [`put_back`](Self::put_back). Nothing may subscribe in between.
-    #[must_use]
-    pub fn lend(&mut self, topic: TopicId) -> Vec<u32> {
-        self.by_topic.get_mut(&topic).map(|s| std::mem::take(&mut s.keys)).unwrap_or_default()
-    }
-
-    /// Ends [`lend`](Self::lend).
-    pub fn put_back(&mut self, topic: TopicId, keys: Vec<u32>) {
-        if let Some(subscribers) = self.by_topic.get_mut(&topic) {
-            debug_assert!(subscribers.keys.is_empty(), "nothing subscribes during a delivery");
-            subscribers.keys = keys;
+    /// Removes a subscriber and its interest; says what it was. O(subscribers of the topic).
+    pub fn remove(&mut self, topic: TopicId, key: u32) -> Removed {
+        let Some(subscribers) = self.by_topic.get_mut(&topic) else { return Removed::Nothing };
+        let removed = subscribers.remove(key);
+        if removed != Removed::Nothing {
+            subscribers.topic.remove_interest(self.loop_index);
+            if subscribers.is_idle() {
+                self.by_topic.remove(&topic);
+            }
         }
-    }
-
-    /// A topic's policy; `None` when it has no subscriber here.
-    #[must_use]
-    pub fn delivery(&self, topic: TopicId) -> Option<Delivery> {
-        self.by_topic.get(&topic).map(|subscribers| subscribers.topic.delivery())
+        removed
     }
 
     /// How many subscriptions there are in all.
     #[must_use]
     pub fn subscription_count(&self) -> usize {
-        self.by_topic.values().map(|subscribers| subscribers.keys.len()).sum()
+        self.by_topic.values().map(Subscribers::len).sum()
+    }
+
+    /// A snapshot has been supplied: whoever waits for one is to be brought up to date.
+    pub fn snapshot_supplied(&mut self, topic: TopicId, sink: &mut impl Sink) {
+        if let Some(subscribers) = self.by_topic.get_mut(&topic) {
+            subscribers.wake_awaiting(sink);
+        }
+    }
+
+    /// Takes what has grown too old out of a subscriber's queue.
+    pub fn drop_aged(&mut self, topic: TopicId, key: u32, sink: &mut impl Sink) {
+        if let Some(subscribers) = self.by_topic.get_mut(&topic) {
+            subscribers.drop_aged(key, sink);
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pubsub::TopicRegistry;
-
-    #[test]
-    fn subscribers_come_and_go_and_an_empty_topic_is_let_go() {
-        let registry = TopicRegistry::new(1);
-        let mut table = SubscriberTable::new(0);
-        let topic = registry.topic("t", Delivery::default());
-        for key in [5, 6, 7] {
-            topic.add_interest(0);
-            table.insert(&topic, key);
+impl Subscribers {
+    fn new(topic: &Arc<TopicCore>, loop_index: usize, sequence: u64) -> Self {
+        Self {
+            topic: topic.clone(),
+            loop_index,
+            sequence,
+            live: Vec::new(),
+            vacant_count: 0,
+            delivering: false,
+            start: 0,
+            lagging: HashMap::new(),
+            counted_sum: 0,
+            awaiting_count: 0,
+            paced_count: 0,
         }
-        assert!(table.remove(topic.id(), 5));
-        assert!(!table.remove(topic.id(), 5));
-        let keys = table.lend(topic.id());
-        assert_eq!(keys, [7, 6]);
-        table.put_back(topic.id(), keys);
-        assert!(table.remove(topic.id(), 6) && table.remove(topic.id(), 7));
-        assert_eq!(topic.subscriber_count(), 0);
-        assert_eq!(table.subscription_count(), 0);
-        drop(topic);
-        assert_eq!(registry.topic_count(), 0);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.live.len() - self.vacant_count + self.lagging.len()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.len() == 0 && !self.delivering
+    }
+
+    pub(super) fn stats(&self) -> &LoopStats {
+        self.topic.loop_stats(self.loop_index)
+    }
+
+    fn remove(&mut self, key: u32) -> Removed {
+        if let Some(lag) = self.take_lagging(key) {
+            let missed = self.sequence.saturating_sub(lag.counted);
+            self.stats().dropped.add(missed);
+            self.publish_pending();
+            return Removed::Lagging;
+        }
+        let Some(at) = self.live.iter().position(|&live| live == key) else {
+            return Removed::Nothing;
+        };
+        if self.delivering {
+            self.live[at] = VACANT;
+            self.vacant_count += 1;
+        } else {
+            self.live.swap_remove(at);
+        }
+        Removed::Live
+    }
+
+    pub(super) fn add_lagging(&mut self, key: u32, lag: Lag) {
+        self.counted_sum = self.counted_sum.wrapping_add(lag.counted);
+        self.awaiting_count += usize::from(lag.awaits_snapshot);
+        self.paced_count += usize::from(lag.pace.is_some());
+        self.lagging.insert(key, lag);
+    }
+
+    pub(super) fn take_lagging(&mut self, key: u32) -> Option<Lag> {
+        let lag = self.lagging.remove(&key)?;
+        self.counted_sum = self.counted_sum.wrapping_sub(lag.counted);
+        self.awaiting_count -= usize::from(lag.awaits_snapshot);
+        self.paced_count -= usize::from(lag.pace.is_some());
+        Some(lag)
+    }
+
+    /// What the lagging ones have not got.
+    pub(super) fn publish_pending(&self) {
+        let due = (self.lagging.len() as u64).wrapping_mul(self.sequence);
+        self.stats().pending.set(due.wrapping_sub(self.counted_sum));
+    }
+
+    pub(super) fn wake_awaiting(&mut self, sink: &mut impl Sink) {
+        if self.awaiting_count > 0 {
+            let awaiting = self.lagging.iter().filter(|(_, lag)| lag.awaits_snapshot);
+            awaiting.for_each(|(&key, _)| sink.catch_up_soon(key));
+        }
+    }
+
+    /// Says whether anything was taken out.
+    pub(super) fn drop_aged(&mut self, key: u32, sink: &mut impl Sink) -> bool {
+        let Some(max_age) = self.topic.slow_consumer().max_age else { return false };
+        let count = sink.drop_aged(key, self.topic.id(), max_age);
+        if count > 0 {
+            // They had been counted as delivered when they were queued.
+            self.stats().delivered.subtract(count);
+            self.stats().dropped.add(count);
+            sink.note(key, Note::Dropped(count));
+        }
+        count > 0
     }
 }

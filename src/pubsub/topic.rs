@@ -1,32 +1,49 @@
 //! A topic, as all threads share it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
-use super::{Delivery, TopicRegistry};
+use bytes::Bytes;
+
+use super::history::{Begin, History, Lacking, Piece, Position};
+use super::log::Snapshot;
+use super::stats::{LoopStats, TopicStats};
+use super::{Delivery, Publication, SlowConsumer, Start, Subscribed, TopicOptions, TopicRegistry};
 
 /// Tells topics apart for the life of the process, also ones of the same name one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TopicId(u64);
+pub struct TopicId(pub(crate) u64);
 
-/// A topic's name, policy, order of publications, and which loops have subscribers.
+/// A topic's name, policy, order of publications, what it retains, and which loops have subscribers.
 pub struct TopicCore {
     id: TopicId,
     name: String,
-    delivery: Delivery,
-    /// Subscribers per event loop, those under way included.
-    interest: Box<[AtomicUsize]>,
-    /// The last publication's sequence number. Held while a publication is put into the loops'
-    /// mailboxes, so that every loop sees the same order; no user code runs under it.
-    sequence: Mutex<u64>,
+    options: TopicOptions,
+    slow_consumer: SlowConsumer,
+    per_loop: Box<[PerLoop]>,
+    /// Held while publications are put into the loops' mailboxes, so that every loop sees the same
+    /// order; no user code runs under it.
+    history: Mutex<History>,
+    /// Somebody waits for a snapshot.
+    snapshot_awaited: AtomicBool,
     registry: Weak<TopicRegistry>,
+}
+
+#[derive(Debug, Default)]
+struct PerLoop {
+    /// Subscribers, those under way included.
+    interest: AtomicUsize,
+    /// The loop has subscribers that wait for a snapshot.
+    awaits_snapshot: AtomicBool,
+    stats: LoopStats,
 }
 
 impl TopicCore {
     pub(super) fn new(
         name: &str,
-        delivery: Delivery,
+        options: TopicOptions,
+        slow_consumer: SlowConsumer,
         loop_count: usize,
         registry: Weak<TopicRegistry>,
     ) -> Self {
@@ -34,9 +51,11 @@ impl TopicCore {
         Self {
             id: TopicId(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
             name: name.to_owned(),
-            delivery,
-            interest: (0..loop_count).map(|_| AtomicUsize::new(0)).collect(),
-            sequence: Mutex::new(0),
+            slow_consumer: options.slow_consumer.unwrap_or(slow_consumer),
+            per_loop: (0..loop_count).map(|_| PerLoop::default()).collect(),
+            history: Mutex::new(History::new(&options)),
+            snapshot_awaited: AtomicBool::new(false),
+            options,
             registry,
         }
     }
@@ -56,42 +75,155 @@ impl TopicCore {
     /// The policy.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
-        self.delivery
+        self.options.delivery
+    }
+
+    /// How it was set up.
+    #[must_use]
+    pub fn options(&self) -> &TopicOptions {
+        &self.options
+    }
+
+    /// The steps for its slow consumers.
+    #[must_use]
+    pub fn slow_consumer(&self) -> &SlowConsumer {
+        &self.slow_consumer
     }
 
     /// Publications so far.
     #[must_use]
     pub fn sequence(&self) -> u64 {
-        *self.lock_order()
+        self.lock().sequence()
     }
 
-    /// Takes the publishers' turn: what is put into mailboxes while the guard lives is in order.
-    pub fn lock_order(&self) -> MutexGuard<'_, u64> {
-        // The guarded value is a number: a panic elsewhere cannot have left it half changed.
-        self.sequence.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes the publishers' turn: what is put into mailboxes while it lasts is in order.
+    pub fn take_turn(&self) -> Turn<'_> {
+        Turn { topic: self, history: self.lock() }
     }
 
     /// The loops that have subscribers, or soon will.
     pub fn interested_loops(&self) -> impl Iterator<Item = usize> {
-        let has = |count: &AtomicUsize| count.load(Ordering::Acquire) > 0;
-        self.interest.iter().enumerate().filter(move |(_, count)| has(count)).map(|(i, _)| i)
+        let has = |per_loop: &PerLoop| per_loop.interest.load(Ordering::Acquire) > 0;
+        self.per_loop.iter().enumerate().filter(move |(_, it)| has(it)).map(|(i, _)| i)
     }
 
     /// Subscribers on all loops, those under way included.
     #[must_use]
     pub fn subscriber_count(&self) -> usize {
-        self.interest.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+        self.per_loop.iter().map(|it| it.interest.load(Ordering::Relaxed)).sum()
     }
 
     /// Counts a subscription on a loop. Whoever asks for one counts it first, so that no
     /// publication from then on passes the loop by; the loop takes back what came to nothing.
     pub fn add_interest(&self, loop_index: usize) {
-        self.interest[loop_index].fetch_add(1, Ordering::AcqRel);
+        self.per_loop[loop_index].interest.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Takes a subscription on a loop back.
     pub fn remove_interest(&self, loop_index: usize) {
-        self.interest[loop_index].fetch_sub(1, Ordering::AcqRel);
+        self.per_loop[loop_index].interest.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Replaces the snapshot, unless it is newer or there never was such a publication; says whether
+    /// it did. The loops to be told are named by [`take_waiting_loops`](Self::take_waiting_loops).
+    pub fn supply_snapshot(&self, sequence: u64, frame: Bytes) -> bool {
+        let supplied = self.lock().supply(Snapshot { sequence, frame });
+        if supplied {
+            self.snapshot_awaited.store(false, Ordering::Release);
+        }
+        supplied
+    }
+
+    /// The loops that wait for a snapshot; they are named once.
+    pub fn take_waiting_loops(&self) -> impl Iterator<Item = usize> {
+        let waits = |it: &PerLoop| it.awaits_snapshot.swap(false, Ordering::AcqRel);
+        self.per_loop.iter().enumerate().filter(move |(_, it)| waits(it)).map(|(i, _)| i)
+    }
+
+    /// Whether somebody waits for a snapshot, or a new one would be shorter than the one at hand with
+    /// the publications since.
+    #[must_use]
+    pub fn wants_snapshot(&self) -> bool {
+        self.snapshot_awaited.load(Ordering::Acquire) || self.lock().is_snapshot_stale()
+    }
+
+    /// Forgets the latest value of a key.
+    pub fn remove_key(&self, key: &[u8]) -> bool {
+        self.lock().remove_key(key)
+    }
+
+    /// What has become of its publications.
+    #[must_use]
+    pub fn stats(&self) -> TopicStats {
+        let (publications, keys) = {
+            let history = self.lock();
+            (history.sequence(), history.key_count())
+        };
+        let subscribers = self.subscriber_count();
+        let mut stats = TopicStats { publications, keys, subscribers, ..TopicStats::default() };
+        self.per_loop.iter().for_each(|it| it.stats.add_to(&mut stats));
+        stats
+    }
+
+    pub(super) fn loop_stats(&self, loop_index: usize) -> &LoopStats {
+        &self.per_loop[loop_index].stats
+    }
+
+    /// A loop has a subscriber that cannot go on without a snapshot. Says whether nobody was waiting
+    /// before.
+    pub(super) fn await_snapshot(&self, loop_index: usize) -> bool {
+        self.per_loop[loop_index].awaits_snapshot.store(true, Ordering::Release);
+        !self.snapshot_awaited.swap(true, Ordering::AcqRel)
+    }
+
+    /// A snapshot source had nothing to give: the next one that waits asks again.
+    pub fn give_up_awaiting(&self) {
+        self.snapshot_awaited.store(false, Ordering::Release);
+    }
+
+    pub(super) fn has_snapshot(&self, upto: u64) -> bool {
+        self.lock().has_snapshot(upto)
+    }
+
+    pub(super) fn next_piece(&self, position: Position, max_len: usize) -> Result<Piece, Lacking> {
+        self.lock().next_piece(self.options.delivery, position, max_len)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, History> {
+        // Nothing under the lock panics, and no user code runs there.
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A publisher's or subscriber's turn with a topic.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    topic: &'a TopicCore,
+    history: MutexGuard<'a, History>,
+}
+
+impl Turn<'_> {
+    /// The last publication's sequence number.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.history.sequence()
+    }
+
+    /// Whether the publications can be retained: no, if they bring too many keys.
+    #[must_use]
+    pub fn has_room(&self, publications: &[Publication]) -> bool {
+        self.history.has_room(publications)
+    }
+
+    /// Gives the publications the next sequence numbers and retains what the topic retains.
+    pub fn record(&mut self, publications: &[Publication]) {
+        self.history.record(publications);
+    }
+
+    /// Where a subscriber begins, and what it is told.
+    #[must_use]
+    pub fn begin(&self, start: Start) -> (Begin, Subscribed) {
+        self.history.begin(self.topic.options.delivery, start)
     }
 }
 
@@ -107,7 +239,7 @@ impl fmt::Debug for TopicCore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TopicCore")
             .field("name", &self.name)
-            .field("delivery", &self.delivery)
+            .field("delivery", &self.options.delivery)
             .field("subscribers", &self.subscriber_count())
             .finish_non_exhaustive()
     }

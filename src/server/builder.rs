@@ -12,6 +12,7 @@ use super::{Config, Error, Handler, Result, ServerHandle};
 use crate::event_loop::{EventLoop, LoopConfig, Loops, Service, Unstarted};
 use crate::handshake::HeadLimits;
 use crate::protocol::Limits;
+use crate::pubsub::SlowConsumer;
 use crate::transport::{BindTarget, Listener, LocalAddr, SocketOptions};
 
 /// Settings of a server to be started. Every setting has a default: see [`Config`].
@@ -84,6 +85,13 @@ impl Builder {
         self
     }
 
+    /// What happens to subscribers that do not take their publications. See
+    /// [`Config::slow_consumer`].
+    pub fn slow_consumer(mut self, steps: SlowConsumer) -> Self {
+        self.config.slow_consumer = steps;
+        self
+    }
+
     /// Bytes that may wait for one connection. See [`Config::max_backpressure`].
     pub fn max_backpressure(mut self, len: usize) -> Self {
         self.config.max_backpressure = len;
@@ -128,7 +136,7 @@ impl Builder {
             .listen(listeners)
             .map_err(|error| Error::system("cannot watch the listeners", error))?;
         let loops: Loops = unstarted.iter().map(|unstarted| unstarted.link.clone()).collect();
-        let handle = ServerHandle::new(loops.clone(), local_addrs, config.max_backpressure);
+        let handle = ServerHandle::new(loops.clone(), local_addrs, &config);
         let handler = Arc::new(handler);
         let mut threads = Threads::new(handle.clone());
 

@@ -6,6 +6,7 @@ use super::{Error, Result};
 use crate::event_loop::{LoopConfig, MAX_SEND_LEN};
 use crate::handshake::HeadLimits;
 use crate::protocol::{KeepAlive, Limits};
+use crate::pubsub::SlowConsumer;
 use crate::transport::SocketOptions;
 
 /// All settings of a server. Checked as a whole when it starts.
@@ -37,6 +38,9 @@ pub struct Config {
     /// are answered, is not read until what waits has drained to a quarter: an echo drops nothing.
     /// Default: 1 MiB. At most 1 GiB.
     pub max_backpressure: usize,
+    /// What happens to subscribers that do not take their publications, step by step, on topics that
+    /// do not say otherwise.
+    pub slow_consumer: SlowConsumer,
     /// Bytes that may wait for one handler thread, shared by all loops. Beyond: the connections
     /// that feed it are not read until it has drained to half. Default: 4 MiB.
     pub max_lane_len: usize,
@@ -66,6 +70,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
             max_backpressure: 1 << 20,
+            slow_consumer: SlowConsumer::default(),
             max_lane_len: 4 << 20,
             read_buffer_len: 64 << 10,
             max_bytes_per_turn: 256 << 10,
@@ -95,6 +100,11 @@ impl Config {
         in_range("read_buffer_len", self.read_buffer_len, self.head_limits.max_head_len, 1 << 30)?;
         in_range("max_bytes_per_turn", self.max_bytes_per_turn, 4096, 1 << 30)?;
         in_range("max_messages_per_turn", self.max_messages_per_turn as usize, 1, 1 << 30)?;
+        let SlowConsumer { warn_len, lag_len, max_age, max_lag } = self.slow_consumer;
+        in_range("slow_consumer.warn_len", warn_len, 0, MAX_SEND_LEN)?;
+        in_range("slow_consumer.lag_len", lag_len, 0, MAX_SEND_LEN)?;
+        lasting("slow_consumer.max_age", max_age)?;
+        lasting("slow_consumer.max_lag", max_lag)?;
         lasting("handshake_timeout", Some(self.handshake_timeout))?;
         lasting("close_timeout", Some(self.close_timeout))?;
         lasting("keep_alive.ping_interval", self.keep_alive.ping_interval)?;

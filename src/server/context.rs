@@ -5,6 +5,7 @@ use super::topic::Topic;
 use crate::event_loop::{ConnectionId, Outbox, Outcome, Outlet};
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN};
 use crate::protocol::Outgoing;
+use crate::pubsub::{Start, SubscribeOptions, Subscribed};
 
 /// The connection that a callback is about. What it sends leaves when the callback's turn is over,
 /// in order with everything else that the thread sends.
@@ -106,30 +107,34 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Subscribes the connection to a topic; again is the same as once. It gets every publication
-    /// made after this call. O(subscriptions of the connection).
-    pub fn subscribe(&mut self, topic: &Topic) {
-        match &mut self.side {
-            Side::Inline(outlet) => {
-                outlet.subscribe(topic.core());
+    /// Subscribes the connection to a topic; again is the same as once. It begins with what the topic
+    /// retains for newcomers, and gets every publication from then on, whichever thread makes it:
+    /// there is neither gap nor overlap. O(subscriptions of the connection).
+    pub fn subscribe(&mut self, topic: &Topic) -> Subscribed {
+        self.subscribe_with(topic, SubscribeOptions::default())
+    }
+
+    /// Subscribes a client that has had everything up to the publication with this number, and was
+    /// cut off: it gets what followed, or is told that this is not to be had any more.
+    pub fn subscribe_from(&mut self, topic: &Topic, sequence: u64) -> Subscribed {
+        let start = Start::After(sequence);
+        self.subscribe_with(topic, SubscribeOptions { start, ..SubscribeOptions::default() })
+    }
+
+    /// Subscribes the connection as it wants to.
+    pub fn subscribe_with(&mut self, topic: &Topic, options: SubscribeOptions) -> Subscribed {
+        match &self.side {
+            Side::Gone(_) => Subscribed::Gone,
+            Side::Inline(_) | Side::Lane { .. } => {
+                self.server.subscribe_with(self.id(), topic, options)
             }
-            Side::Lane { id, .. } => {
-                self.server.subscribe(*id, topic);
-            }
-            Side::Gone(_) => {}
         }
     }
 
     /// Ends a subscription. O(subscribers of the topic on the connection's loop).
     pub fn unsubscribe(&mut self, topic: &Topic) {
-        match &mut self.side {
-            Side::Inline(outlet) => {
-                outlet.unsubscribe(topic.core());
-            }
-            Side::Lane { id, .. } => {
-                self.server.unsubscribe(*id, topic);
-            }
-            Side::Gone(_) => {}
+        if !matches!(self.side, Side::Gone(_)) {
+            self.server.unsubscribe(self.id(), topic);
         }
     }
 

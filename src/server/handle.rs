@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::connection_stats::{self, ConnectionStats};
-use super::{Stats, Topic};
-use crate::event_loop::{Command, ConnectionId, LoopLink, Loops, Outcome, Patience, post};
+use super::{Config, Stats, Topic};
+use crate::event_loop::{
+    Command, ConnectionId, LoopLink, Loops, Outcome, Patience, post, subscribe, supply_snapshot,
+};
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN, OpCode, encode_frame};
 use crate::protocol::Outgoing;
-use crate::pubsub::{Delivery, TopicRegistry};
+use crate::pubsub::{
+    SnapshotSource, Start, SubscribeOptions, Subscribed, TopicCore, TopicOptions, TopicRegistry,
+};
 use crate::transport::LocalAddr;
 
 /// A handle to a running server. Cheap to clone; every thread may use it, callbacks too.
@@ -32,8 +36,9 @@ struct Shared {
 }
 
 impl ServerHandle {
-    pub(super) fn new(loops: Loops, local_addrs: Vec<LocalAddr>, max_backpressure: usize) -> Self {
-        let topics = TopicRegistry::new(loops.len());
+    pub(super) fn new(loops: Loops, local_addrs: Vec<LocalAddr>, config: &Config) -> Self {
+        let topics = TopicRegistry::new(loops.len(), config.slow_consumer);
+        let max_backpressure = config.max_backpressure;
         let started = Instant::now();
         Self { shared: Arc::new(Shared { loops, topics, local_addrs, max_backpressure, started }) }
     }
@@ -88,20 +93,31 @@ impl ServerHandle {
         self.command(id, || Command::Terminate { id })
     }
 
-    /// Subscribes a connection to a topic. It gets every publication that this thread makes after
-    /// the call, behind what the thread sent to it before: a snapshot, for example.
-    pub fn subscribe(&self, id: ConnectionId, topic: &Topic) -> Outcome {
-        let Some(link) = self.link(id).filter(|link| link.directory.buffered(id).is_some()) else {
-            return Outcome::Gone;
-        };
-        topic.core().add_interest(usize::from(id.loop_index));
-        let topic = topic.core().clone();
-        let (command, core) = (Command::Subscribe { id, topic: topic.clone() }, topic);
-        if post(link, command, Patience::Wait) {
-            return Outcome::Sent;
+    /// Subscribes a connection to a topic; again is the same as once. It begins with what the topic
+    /// retains for newcomers, and gets every publication from then on, whichever thread makes it:
+    /// there is neither gap nor overlap. What this thread sent to the connection before comes first.
+    pub fn subscribe(&self, id: ConnectionId, topic: &Topic) -> Subscribed {
+        self.subscribe_with(id, topic, SubscribeOptions::default())
+    }
+
+    /// Subscribes a connection that has had everything up to the publication with this number, and
+    /// was cut off: it gets what followed, or is told that this is not to be had any more.
+    pub fn subscribe_from(&self, id: ConnectionId, topic: &Topic, sequence: u64) -> Subscribed {
+        let start = Start::After(sequence);
+        self.subscribe_with(id, topic, SubscribeOptions { start, ..SubscribeOptions::default() })
+    }
+
+    /// Subscribes a connection as it wants to.
+    pub fn subscribe_with(
+        &self,
+        id: ConnectionId,
+        topic: &Topic,
+        options: SubscribeOptions,
+    ) -> Subscribed {
+        match self.link(id).filter(|link| link.directory.buffered(id).is_some()) {
+            Some(link) => subscribe(link, id, topic.core(), &options),
+            None => Subscribed::Gone,
         }
-        core.remove_interest(usize::from(id.loop_index));
-        Outcome::Dropped
     }
 
     /// Ends a connection's subscription.
@@ -140,17 +156,28 @@ impl ServerHandle {
         connection_stats::slowest(&self.shared.loops, count)
     }
 
-    /// The topic of this name, lossless ([`Delivery::Every`]) and closing subscribers that cannot
+    /// The topic of this name, lossless ([`Delivery::Every`](crate::Delivery::Every)) and closing subscribers that cannot
     /// keep up. It lives while somebody holds or subscribes to it.
     #[must_use]
     pub fn topic(&self, name: &str) -> Topic {
-        self.topic_with(name, Delivery::default())
+        self.topic_with(name, TopicOptions::default())
     }
 
-    /// The topic of this name. A new one delivers as asked; one that exists keeps its own way.
+    /// The topic of this name. A new one is set up as asked; one that exists stays as it is.
     #[must_use]
-    pub fn topic_with(&self, name: &str, delivery: Delivery) -> Topic {
-        Topic::new(self.shared.topics.topic(name, delivery), self.shared.loops.clone())
+    pub fn topic_with(&self, name: &str, options: impl Into<TopicOptions>) -> Topic {
+        Topic::new(self.shared.topics.topic(name, options.into()), self.shared.loops.clone())
+    }
+
+    /// Asks a topic's source for a snapshot, where user code may run.
+    pub(super) fn take_snapshot(&self, topic: &TopicCore) {
+        let taken = topic.options().snapshot_source.as_ref().and_then(SnapshotSource::take);
+        let supplied = taken.is_some_and(|(sequence, frame)| {
+            supply_snapshot(&self.shared.loops, topic, sequence, frame)
+        });
+        if !supplied {
+            topic.give_up_awaiting();
+        }
     }
 
     /// What the server has done so far and what it holds.

@@ -11,7 +11,7 @@ use crate::protocol::Message;
 ///
 /// All callbacks of one connection run on one thread, in order: with handler threads on one of
 /// those, in inline mode on the connection's event loop. `upgrade` comes first, then `open`, then
-/// any number of `message` and `drain`, then `close`, exactly once for each `open`, whatever
+/// any number of `message`, `slow` and `drain`, then `close`, exactly once for each `open`, whatever
 /// happens.
 ///
 /// A callback that panics loses its own connection (1011; a request gets 500) and nothing else.
@@ -42,6 +42,13 @@ pub trait Handler: Send + Sync + 'static {
 
     /// A connection that had answered `Queued` or `Dropped` has taken all that waited for it.
     fn drain(&self, ctx: &mut Context<'_>, state: &mut Self::State) {
+        let _ = (ctx, state);
+    }
+
+    /// More waits for the connection than its topics' [`SlowConsumer::warn_len`](crate::SlowConsumer):
+    /// it does not take publications as fast as they come. Once for each backlog; `drain` tells when
+    /// all of it has been taken.
+    fn slow(&self, ctx: &mut Context<'_>, state: &mut Self::State) {
         let _ = (ctx, state);
     }
 

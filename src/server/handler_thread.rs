@@ -89,6 +89,10 @@ impl<H: Handler> Worker<H> {
                 Job::Drain => {
                     self.call("drain", id, H::drain);
                 }
+                Job::Slow => {
+                    self.call("slow", id, H::slow);
+                }
+                Job::Snapshot(topic) => self.server.take_snapshot(&topic),
                 Job::EndOfInput { code, reason } => {
                     self.server.close(id, code, &reason);
                 }

@@ -11,6 +11,7 @@ use crate::event_loop::{Answer, Closed, ConnectionId, Decision, Outlet, Service}
 use crate::frame::CloseCode;
 use crate::handshake::{HandshakeError, Refusal, Request, Response, Upgrade};
 use crate::protocol::{AssembledMessage, Message};
+use crate::pubsub::TopicCore;
 
 pub(super) struct Inline<H> {
     handler: Arc<H>,
@@ -67,6 +68,14 @@ impl<H: Handler> Service for Inline<H> {
 
     fn drain(&mut self, outlet: &mut Outlet<'_>, state: &mut H::State) {
         self.call("drain", outlet, |handler, ctx| handler.drain(ctx, state));
+    }
+
+    fn slow(&mut self, outlet: &mut Outlet<'_>, state: &mut H::State) {
+        self.call("slow", outlet, |handler, ctx| handler.slow(ctx, state));
+    }
+
+    fn snapshot(&mut self, _: ConnectionId, _: &H::State, topic: &Arc<TopicCore>) {
+        self.server.take_snapshot(topic);
     }
 
     fn close(&mut self, id: ConnectionId, mut state: H::State, closed: Closed) {

@@ -9,6 +9,7 @@ use crate::event_loop::{Closed, ConnectionId};
 use crate::frame::CloseCode;
 use crate::handshake::Request;
 use crate::protocol::AssembledMessage;
+use crate::pubsub::TopicCore;
 
 /// A lane is never asked to hold more batches than this before it is full by weight: each batch
 /// weighs at least its share.
@@ -46,7 +47,10 @@ pub(super) enum Job {
     },
     /// A large one, in the buffer that it was received into.
     Assembled(AssembledMessage),
+    Slow,
     Drain,
+    /// The topic's source is to be asked for a snapshot.
+    Snapshot(Arc<TopicCore>),
     /// The messages are over: to be answered by this close frame, behind what they made the
     /// callbacks send.
     EndOfInput {

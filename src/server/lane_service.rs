@@ -1,10 +1,13 @@
 //! Handler-thread mode, as an event loop sees it: everything goes into lanes.
 
+use std::sync::Arc;
+
 use super::lane::{Batch, Job, LaneSender};
 use crate::event_loop::{Answer, Closed, ConnectionId, Outlet, Service};
 use crate::frame::CloseCode;
 use crate::handshake::Request;
 use crate::protocol::{AssembledMessage, Message};
+use crate::pubsub::TopicCore;
 
 /// Messages in buffers of their own that are shorter than this are copied into the batch, so that
 /// the loop keeps the buffer.
@@ -106,6 +109,14 @@ impl Service for LaneService {
 
     fn drain(&mut self, outlet: &mut Outlet<'_>, lane: &mut usize) {
         self.push(*lane, outlet.id(), Job::Drain);
+    }
+
+    fn slow(&mut self, outlet: &mut Outlet<'_>, lane: &mut usize) {
+        self.push(*lane, outlet.id(), Job::Slow);
+    }
+
+    fn snapshot(&mut self, id: ConnectionId, lane: &usize, topic: &Arc<TopicCore>) {
+        self.push(*lane, id, Job::Snapshot(topic.clone()));
     }
 
     fn end_input(&mut self, id: ConnectionId, lane: &usize, code: CloseCode, reason: &str) -> bool {

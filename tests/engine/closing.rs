@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use tickwire::{CloseCode, Closed, Counters, Outcome};
+use tickwire::{CloseCode, Closed, Counters, Outcome, Subscribed};
 
 use super::support::{
     Client, Mode, Plan, Proxy, Received, Running, Script, eventually, in_each_mode, soon,
@@ -299,8 +299,8 @@ fn what_is_sent_after_the_close_callback_is_gone() {
                 server.ping(id, b""),
                 server.close(id, CloseCode::NORMAL, ""),
                 server.terminate(id),
-                server.subscribe(id, &server.topic("t")),
             ];
+            assert_eq!(server.subscribe(id, &server.topic("t")), Subscribed::Gone);
             outcomes.send((ctx.send("x"), by_handle, id)).expect("the test listens");
         });
         let server = mode.start(script);
@@ -309,7 +309,7 @@ fn what_is_sent_after_the_close_callback_is_gone() {
         client.expect_close(1000);
         let (by_context, by_handle, id) = soon(&seen);
         assert_eq!(by_context, Outcome::Gone);
-        assert_eq!(by_handle, [Outcome::Gone; 5]);
+        assert_eq!(by_handle, [Outcome::Gone; 4]);
         assert_eq!(server.handle().buffered_amount(id), None);
         client.expect_end();
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tickwire::{Delivery, Outcome, Overflow};
+use tickwire::{Delivery, Outcome, Overflow, Subscribed};
 
 use super::support::{Client, Mode, Received, Running, Script, eventually, in_each_mode};
 
@@ -163,7 +163,7 @@ fn the_handle_subscribes_and_unsubscribes_from_outside() {
             let mut client = server.connect();
             let id = super::support::soon(&opened);
             handle.send(id, "snapshot");
-            assert_eq!(handle.subscribe(id, &topic), Outcome::Sent);
+            assert_eq!(handle.subscribe(id, &topic), Subscribed::Live);
             topic.publish("delta");
             assert_eq!(handle.unsubscribe(id, &topic), Outcome::Sent);
             topic.publish("too late");

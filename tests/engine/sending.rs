@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, channel};
 
-use tickwire::{CloseCode, Closed, ConnectionId, Outcome};
+use tickwire::{CloseCode, Closed, ConnectionId, Outcome, Subscribed};
 
 use super::support::{Client, Mode, Received, Running, Script, eventually, in_each_mode, soon};
 use super::with_closes;
@@ -120,7 +120,7 @@ fn a_stale_name_is_gone_and_never_somebody_else() {
                 assert_eq!(handle.ping(old, b""), Outcome::Gone);
                 assert_eq!(handle.close(old, CloseCode::NORMAL, ""), Outcome::Gone);
                 assert_eq!(handle.terminate(old), Outcome::Gone);
-                assert_eq!(handle.subscribe(old, &topic), Outcome::Gone);
+                assert_eq!(handle.subscribe(old, &topic), Subscribed::Gone);
                 assert_eq!(handle.unsubscribe(old, &topic), Outcome::Gone);
                 assert_eq!(handle.buffered_amount(old), None);
             }

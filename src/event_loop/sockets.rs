@@ -1,0 +1,142 @@
+//! The loop's connections as the fan-out sees them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::connection::{Connection, Open, Phase};
+use super::core::Core;
+use super::fan_out::Errands;
+use super::outlet::Outlet;
+use crate::frame::CloseCode;
+use crate::pubsub::{Note, Offer, Parcel, Sink, TopicCore, TopicId};
+
+/// Whether a delivery is offered to the socket at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Write {
+    Now,
+    Later,
+}
+
+pub(super) struct Sockets<'a, S> {
+    pub(super) connections: &'a mut Slab<Connection<S>>,
+    pub(super) core: &'a mut Core,
+    pub(super) write: Write,
+    pub(super) errands: &'a mut Errands,
+}
+
+impl<S> Sockets<'_, S> {
+    fn with_open<R>(
+        &mut self,
+        key: u32,
+        act: impl FnOnce(&mut Outlet<'_>, &mut Errands) -> R,
+    ) -> Option<R> {
+        match self.connections.get_mut(key as usize) {
+            Some(Connection { io, phase: Phase::Open(Open { session, .. }) }) => {
+                Some(act(&mut Outlet { io, session, core: self.core }, self.errands))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl<S> Sink for Sockets<'_, S> {
+    #[inline]
+    fn offer(&mut self, key: u32, parcel: &Parcel<'_>) -> Offer {
+        let Some(Connection { io, phase: Phase::Open(Open { session, .. }) }) =
+            self.connections.get_mut(key as usize)
+        else {
+            return Offer::Gone;
+        };
+        if session.endpoint.is_close_sent() {
+            return Offer::Gone;
+        }
+        let core = &mut *self.core;
+        let limit = parcel.limit.min(core.config.max_backpressure);
+        let mut queued = io.queued_len();
+        if queued > 0 && queued + parcel.frames.len() > limit && io.flags.dirty {
+            // What has not been offered to the socket yet is no sign of a slow reader.
+            io.flush(core);
+            queued = io.queued_len();
+        }
+        if queued > 0 && queued + parcel.frames.len() > limit {
+            return Offer::Full;
+        }
+        core.counters.deliveries += u64::from(parcel.count);
+        if self.write == Write::Now && queued == 0 {
+            io.send_publication(core, parcel);
+            if io.flags.broken {
+                self.errands.finished.push(key);
+            }
+        } else {
+            io.queue_publication(core, parcel);
+            // What waits for the socket already is flushed when that has room.
+            if queued == 0 && !std::mem::replace(&mut io.flags.dirty, true) {
+                core.dirty.push(key);
+            }
+        }
+        let waiting = io.queued_len();
+        if waiting > 0 {
+            io.flags.ages |= parcel.ages;
+            if waiting > parcel.warn_len && !io.flags.dirty && !io.flags.slow {
+                io.flags.slow = true;
+                self.errands.slow.push(key);
+            }
+        }
+        Offer::Taken
+    }
+
+    fn queued_len(&self, key: u32) -> usize {
+        self.connections.get(key as usize).map_or(0, |connection| connection.io.queued_len())
+    }
+
+    fn drop_aged(&mut self, key: u32, topic: TopicId, max_age: Duration) -> u64 {
+        let dropped =
+            self.with_open(key, |outlet, _| outlet.io.drop_aged(outlet.core, topic, max_age));
+        dropped.unwrap_or(0)
+    }
+
+    #[cold]
+    fn close(&mut self, key: u32) {
+        self.with_open(key, |outlet, errands| {
+            outlet.core.counters.subscribers_closed += 1;
+            outlet.close_now(CloseCode::TRY_AGAIN_LATER, "too slow for the subscribed topics");
+            // The cork is shared: the next subscriber of this delivery may be closed too.
+            outlet.io.uncork(outlet.core);
+            errands.finished.push(key);
+        });
+    }
+
+    fn set_lagging(&mut self, key: u32, lagging: bool) {
+        self.with_open(key, |outlet, _| {
+            let count = &mut outlet.session.lagging_count;
+            *count = if lagging { *count + 1 } else { count.saturating_sub(1) };
+        });
+    }
+
+    fn catch_up_soon(&mut self, key: u32) {
+        self.with_open(key, |outlet, errands| {
+            if !std::mem::replace(&mut outlet.io.flags.behind, true) {
+                errands.behind.push(key);
+            }
+        });
+    }
+
+    fn look_again_at(&mut self, key: u32, time: Duration) {
+        self.errands.wakes.push((key, time));
+    }
+
+    fn ask_for_snapshot(&mut self, key: u32, topic: &Arc<TopicCore>) {
+        self.errands.wanted.push((key, topic.clone()));
+    }
+
+    fn note(&mut self, _key: u32, note: Note) {
+        let counters = &mut self.core.counters;
+        match note {
+            Note::Conflated(count) => counters.deliveries_conflated += count,
+            Note::Dropped(count) => counters.deliveries_dropped += count,
+            Note::Resynced => counters.resyncs += 1,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What is published, and what reaches a loop of it.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::TopicId;
+
+/// One message on its way to all subscribers.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// What it is the latest value of. Empty: of the topic itself.
+    pub key: Bytes,
+    /// The whole frame, as every subscriber gets it.
+    pub frame: Bytes,
+}
+
+/// Publications of one topic, one behind another, as a loop gets them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Whose publications.
+    pub topic: TopicId,
+    /// The first one's sequence number.
+    pub first: u64,
+    /// The last one's sequence number.
+    pub last: u64,
+    /// All of their frames.
+    pub frames: Bytes,
+    /// Each by itself, if the topic merges values.
+    pub parts: Option<Arc<[Publication]>>,
+}
+
+impl Batch {
+    /// How many publications it holds.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.last + 1 - self.first
+    }
+
+    /// Joins batches of one topic, of which each begins where the one before ends.
+    #[must_use]
+    pub fn join(batches: &[Self]) -> Option<Self> {
+        let (first, rest) = batches.split_first()?;
+        let last = rest.last().unwrap_or(first).last;
+        if rest.is_empty() {
+            return Some(first.clone());
+        }
+        let mut frames =
+            BytesMut::with_capacity(batches.iter().map(|batch| batch.frames.len()).sum());
+        batches.iter().for_each(|batch| frames.extend_from_slice(&batch.frames));
+        let parts = first.parts.is_some().then(|| {
+            let parts = batches.iter().filter_map(|batch| batch.parts.as_deref());
+            parts.flatten().cloned().collect()
+        });
+        Some(Self { topic: first.topic, first: first.first, last, frames: frames.freeze(), parts })
+    }
+}
