@@ -371,7 +371,16 @@ impl Io {
     fn block(&mut self, core: &Core) {
         if !std::mem::replace(&mut self.flags.blocked, true) {
             core.link.directory.set_blocked(self.id.index, true);
+            self.note_oldest(core);
         }
+    }
+
+    /// Lets other threads know since when the oldest byte waits. Not before the socket has refused
+    /// bytes: where it takes everything, nobody asks.
+    fn note_oldest(&self, core: &Core) {
+        // What it refuses without having been queued before is queued now.
+        let oldest = self.oldest_queued(core).unwrap_or(core.now);
+        core.link.readers.note_oldest(self.id.index, oldest);
     }
 
     fn judge_write(&mut self, core: &mut Core, result: io::Result<usize>) -> usize {
@@ -421,7 +430,10 @@ impl Io {
             }
             if std::mem::take(&mut self.flags.blocked) {
                 core.link.directory.set_blocked(self.id.index, false);
+                core.link.readers.note_empty(self.id.index);
             }
+        } else if self.flags.blocked {
+            self.note_oldest(core);
         }
     }
 }

@@ -19,6 +19,7 @@ mod sending;
 mod shutdown;
 mod slow_subscribers;
 mod upgrade;
+mod visibility;
 
 use std::sync::mpsc::{Receiver, channel};
 
