@@ -77,12 +77,12 @@ impl ReaderStats {
         add(&self.make_place(index).conflated, count);
     }
 
-    /// `count` publications were dropped for want of room.
+    /// `count` publications were dropped for the reader.
     pub(super) fn note_dropped(&self, index: u32, count: u64) {
         add(&self.make_place(index).dropped, count);
     }
 
-    /// The reader was brought up to date again in place of the publications that it missed.
+    /// The reader got a snapshot to make up for what it had missed.
     pub(super) fn note_resynced(&self, index: u32) {
         add(&self.make_place(index).resynced, 1);
     }

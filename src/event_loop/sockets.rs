@@ -131,12 +131,21 @@ impl<S> Sink for Sockets<'_, S> {
         self.errands.wanted.push((key, topic.clone()));
     }
 
-    fn note(&mut self, _key: u32, note: Note) {
-        let counters = &mut self.core.counters;
+    fn note(&mut self, key: u32, note: Note) {
+        let (counters, readers) = (&mut self.core.counters, &self.core.link.readers);
         match note {
-            Note::Conflated(count) => counters.deliveries_conflated += count,
-            Note::Dropped(count) => counters.deliveries_dropped += count,
-            Note::Resynced => counters.resyncs += 1,
+            Note::Conflated(count) => {
+                counters.deliveries_conflated += count;
+                readers.note_conflated(key, count);
+            }
+            Note::Dropped(count) => {
+                counters.deliveries_dropped += count;
+                readers.note_dropped(key, count);
+            }
+            Note::Resynced => {
+                counters.resyncs += 1;
+                readers.note_resynced(key);
+            }
         }
     }
 }

@@ -17,11 +17,12 @@ pub struct ConnectionStats {
     /// How long the oldest of the bytes has waited that its socket has refused, to within about
     /// 16 ms; `None` when the socket has refused none: what is buffered then is on its way there.
     pub oldest_queued: Option<Duration>,
-    /// Publications that it did not get because a later one took their place.
+    /// Publications that it did not get because a newer value took their place.
     pub conflated: u64,
-    /// Publications that it did not get because there was no room for them.
+    /// Publications that it did not get because its queue was full, because they were too old, or
+    /// because a snapshot made up for them.
     pub dropped: u64,
-    /// Times that it was brought up to date by a snapshot or a replay.
+    /// Times that a snapshot made up for what it had missed.
     pub resynced: u64,
 }
 

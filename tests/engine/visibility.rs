@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use tickwire::{ConnectionId, ConnectionStats, Outcome, ServerHandle};
+use tickwire::{ConnectionId, ConnectionStats, Delivery, Outcome, Overflow, ServerHandle};
 
 use super::support::{Client, Mode, Received, Running, Script, eventually, in_each_mode, soon};
 
@@ -138,6 +138,48 @@ fn a_stale_id_has_no_numbers_and_its_place_starts_afresh() {
         let stats = stage.stats(id);
         assert_eq!((stats.id, stats.buffered_amount, stats.oldest_queued), (id, 0, None));
     });
+}
+
+/// What policies keep from the slow one counts for it, and for nobody beside it.
+#[test]
+fn what_a_slow_subscriber_did_not_get_is_told_of_it_alone() {
+    const COUNT: u64 = 400;
+    let payload = vec![7; 40_000];
+    let drop_newest = Delivery::Every { overflow: Overflow::DropNewest };
+    for delivery in [drop_newest, Delivery::Latest, Delivery::Resync] {
+        in_each_mode(|mode| {
+            let (ids, opened) = channel();
+            let script = Script::new().on_open(move |ctx| {
+                ctx.subscribe(&ctx.server().topic_with("t", delivery));
+                ids.send(ctx.id()).expect("the test listens");
+            });
+            let server = Running::start(mode.builder().max_backpressure(256 << 10), script);
+            let stage = Stage { server, opened };
+            let topic = stage.handle().topic_with("t", delivery);
+            let (mut slow, id) = stage.connect();
+            let (mut prompt, prompt_id) = stage.connect();
+            eventually("both have subscribed", || topic.subscriber_count() == 2);
+            for _ in 0..COUNT {
+                assert_eq!(topic.publish(&payload), Outcome::Sent);
+                prompt.expect(Received::Binary(payload.clone()));
+            }
+            if delivery == Delivery::Resync {
+                assert!(topic.supply_snapshot(COUNT, "the state"));
+            }
+            eventually("the slow one is up to date again", || {
+                while slow.recv_within(Duration::from_millis(5)).is_some() {}
+                topic.stats().pending == 0 && stage.slowest(1).is_empty()
+            });
+            let (all, of_slow) = (topic.stats(), stage.stats(id));
+            let numbers =
+                |stats: &ConnectionStats| (stats.conflated, stats.dropped, stats.resynced);
+            assert_eq!(numbers(&of_slow), (all.conflated, all.dropped, all.resyncs));
+            assert_eq!(of_slow.conflated > 0, delivery == Delivery::Latest);
+            assert_eq!(of_slow.dropped > 0, delivery != Delivery::Latest);
+            assert_eq!(of_slow.resynced, u64::from(delivery == Delivery::Resync));
+            assert_eq!(numbers(&stage.stats(prompt_id)), (0, 0, 0));
+        });
+    }
 }
 
 #[test]
