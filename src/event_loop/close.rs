@@ -147,7 +147,7 @@ impl<S: Service> EventLoop<S> {
         // The handler will have heard of the end: what it or others send from here on is gone.
         self.core.link.directory.leave(key);
         if let Phase::Open(open) = phase {
-            self.unsubscribe_all(key, &open.session.topics);
+            self.unsubscribe_all(key, &open.session.topics, &open.session.prefixes);
             self.core.counters.closed += 1;
             let closed = open
                 .session

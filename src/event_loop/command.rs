@@ -11,7 +11,7 @@ use super::ConnectionId;
 use super::outbox::Replies;
 use crate::frame::CloseCode;
 use crate::handshake::Response;
-use crate::pubsub::{Batch, Subscription, TopicCore, TopicId};
+use crate::pubsub::{Batch, SubscribeOptions, Subscription, TopicCore, TopicId};
 use crate::transport::Stream;
 
 #[derive(Debug)]
@@ -39,6 +39,22 @@ pub(crate) enum Command {
     Unsubscribe {
         id: ConnectionId,
         topic: TopicId,
+    },
+    /// A connection subscribes to all topics whose names begin so, and has been counted. The topics
+    /// that there are follow as commands of their own.
+    SubscribePrefix {
+        id: ConnectionId,
+        prefix: Box<str>,
+        options: SubscribeOptions,
+    },
+    UnsubscribePrefix {
+        id: ConnectionId,
+        prefix: Box<str>,
+    },
+    /// A new topic whose name begins with a prefix that somebody here subscribes to. Its interest has
+    /// been counted once.
+    TopicMade {
+        topic: Arc<TopicCore>,
     },
     /// A topic has a snapshot that subscribers here wait for.
     SnapshotSupplied {

@@ -1,6 +1,5 @@
 //! What other threads want, carried out.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::ConnectionId;
@@ -11,7 +10,6 @@ use super::outbox::{Replies, Reply};
 use super::outlet::Outlet;
 use super::service::Service;
 use crate::frame::CloseCode;
-use crate::pubsub::{Removed, Subscription, TopicCore, TopicId};
 
 impl<S: Service> EventLoop<S> {
     pub(super) fn carry_out(&mut self, command: Command) {
@@ -24,6 +22,11 @@ impl<S: Service> EventLoop<S> {
                 self.subscribe(id, &topic, &subscription);
             }
             Command::Unsubscribe { id, topic } => self.unsubscribe(id, topic),
+            Command::SubscribePrefix { id, prefix, options } => {
+                self.subscribe_prefix(id, &prefix, options);
+            }
+            Command::UnsubscribePrefix { id, prefix } => self.unsubscribe_prefix(id, &prefix),
+            Command::TopicMade { topic } => self.topic_made(&topic),
             Command::SnapshotSupplied { topic } => {
                 self.with_subscribers(|subscribers, _, sockets| {
                     subscribers.snapshot_supplied(topic, sockets);
@@ -55,7 +58,7 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// Calls `act` with an open connection; `None` when it is gone or not open.
-    fn with_open<R>(
+    pub(super) fn with_open<R>(
         &mut self,
         id: ConnectionId,
         act: impl FnOnce(&mut Outlet<'_>) -> R,
@@ -67,36 +70,6 @@ impl<S: Service> EventLoop<S> {
                 Some(act(&mut Outlet { io, session, core }))
             }
             _ => None,
-        }
-    }
-
-    /// Subscribes; the interest has been counted, and is taken back if nothing comes of it.
-    fn subscribe(&mut self, id: ConnectionId, topic: &Arc<TopicCore>, subscription: &Subscription) {
-        let new = self.with_open(id, |outlet| {
-            let topics = &mut outlet.session.topics;
-            let new = !topics.contains(&topic.id()) && !outlet.session.endpoint.is_close_sent();
-            if new {
-                topics.push(topic.id());
-            }
-            new
-        });
-        if new == Some(true) {
-            self.with_subscribers(|subscribers, now, sockets| {
-                subscribers.insert(topic, id.index, subscription, now, sockets);
-            });
-        } else {
-            topic.remove_interest(usize::from(self.core.link.index));
-        }
-    }
-
-    fn unsubscribe(&mut self, id: ConnectionId, topic: TopicId) {
-        let was_one = self.with_open(id, |outlet| {
-            let topics = &mut outlet.session.topics;
-            let at = topics.iter().position(|&subscribed| subscribed == topic);
-            at.map(|at| topics.swap_remove(at)).is_some()
-        });
-        if was_one == Some(true) && self.subscribers.remove(topic, id.index) == Removed::Lagging {
-            self.with_open(id, |outlet| outlet.session.lagging_count -= 1);
         }
     }
 

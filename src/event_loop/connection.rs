@@ -59,6 +59,8 @@ pub(super) struct Open<S> {
 pub(super) struct Session {
     pub(super) endpoint: Endpoint,
     pub(super) topics: Vec<TopicId>,
+    /// What it subscribes to beside, whenever there is a topic that begins so.
+    pub(super) prefixes: Vec<Box<str>>,
     /// How it will have ended, once that is known.
     pub(super) closed: Option<Box<Closed>>,
     /// The handler has closed, and the close frame waits for its turn in the mailbox.

@@ -25,6 +25,7 @@ mod read;
 mod reader_stats;
 mod service;
 mod sockets;
+mod subscribe;
 mod timer_wheel;
 mod turn;
 mod upgrade;
@@ -40,7 +41,9 @@ pub(crate) use directory::{MAX_SEND_LEN, fits};
 pub(crate) use link::{LoopLink, Loops};
 pub(crate) use outbox::Outbox;
 pub(crate) use outlet::Outlet;
-pub(crate) use post::{Patience, post, publish, stand_at_handler, subscribe, supply_snapshot};
+pub(crate) use post::{
+    Patience, post, publish, stand_at_handler, subscribe, subscribe_prefix, supply_snapshot,
+};
 pub(crate) use service::{Answer, Service};
 pub(crate) use timer_wheel::Tick;
-pub(crate) use turn::{EventLoop, Unstarted};
+pub(crate) use turn::{EventLoop, Seat, Unstarted};

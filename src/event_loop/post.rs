@@ -15,7 +15,9 @@ use super::command::Command;
 use super::outbox::Outbox;
 use super::{ConnectionId, LoopLink, Loops, Outcome};
 use crate::mailbox::Permit;
-use crate::pubsub::{Batch, Publication, SubscribeOptions, Subscribed, Subscription, TopicCore};
+use crate::pubsub::{
+    Batch, Publication, SubscribeOptions, Subscribed, Subscription, TopicCore, TopicRegistry,
+};
 
 thread_local! {
     static HERE: RefCell<Here> = const { RefCell::new(Here::Elsewhere) };
@@ -170,16 +172,7 @@ pub(crate) fn subscribe(
     options: &SubscribeOptions,
 ) -> Subscribed {
     HERE.with_borrow(|here| {
-        let permit = match here {
-            Here::Loop(own) if own.is_for(link) => link.mailbox.reserve_over(),
-            Here::Loop(_) => link.mailbox.reserve(),
-            Here::Handler(outbox) => {
-                outbox.flush();
-                link.mailbox.reserve_waiting()
-            }
-            Here::Elsewhere => link.mailbox.reserve_waiting(),
-        };
-        let Some(permit) = permit else {
+        let Some(permit) = reserve(here, link) else {
             let closed = link.mailbox.is_closed();
             return if closed { Subscribed::Gone } else { Subscribed::Dropped };
         };
@@ -195,6 +188,41 @@ pub(crate) fn subscribe(
         link.mailbox.send_with(permit, command);
         subscribed
     })
+}
+
+/// Subscribes a connection of the loop `link` to all topics whose names begin with `prefix`: those that
+/// there are, and each one that is made later.
+pub(crate) fn subscribe_prefix(
+    link: &Arc<LoopLink>,
+    id: ConnectionId,
+    topics: &TopicRegistry,
+    prefix: &str,
+    options: &SubscribeOptions,
+) -> Outcome {
+    let found = HERE.with_borrow(|here| {
+        let permit = reserve(here, link)?;
+        let command = Command::SubscribePrefix { id, prefix: prefix.into(), options: *options };
+        let loop_index = usize::from(link.index);
+        Some(topics.add_prefix(prefix, loop_index, || link.mailbox.send_with(permit, command)))
+    });
+    let Some(found) = found else {
+        return if link.mailbox.is_closed() { Outcome::Gone } else { Outcome::Dropped };
+    };
+    let all = found.iter().all(|topic| subscribe(link, id, topic, options).is_subscribed());
+    if all { Outcome::Sent } else { Outcome::Dropped }
+}
+
+/// Room for a command that must not be lost, waited for where a thread may wait.
+fn reserve<'a>(here: &Here, link: &'a Arc<LoopLink>) -> Option<Permit<'a>> {
+    match here {
+        Here::Loop(own) if own.is_for(link) => link.mailbox.reserve_over(),
+        Here::Loop(_) => link.mailbox.reserve(),
+        Here::Handler(outbox) => {
+            outbox.flush();
+            link.mailbox.reserve_waiting()
+        }
+        Here::Elsewhere => link.mailbox.reserve_waiting(),
+    }
 }
 
 /// Gives a topic a snapshot and tells the loops that wait for one; says whether it was of use.

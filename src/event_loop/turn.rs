@@ -21,7 +21,7 @@ use super::service::Service;
 use super::timer_wheel::Entry;
 use super::{Closed, ConnectionId};
 use crate::mailbox::Inbox;
-use crate::pubsub::{SubscriberTable, TopicId};
+use crate::pubsub::{PrefixTable, SubscriberTable, TopicRegistry};
 use crate::transport::{Listener, Stream};
 
 const WAKER: Token = Token(usize::MAX);
@@ -47,9 +47,19 @@ pub(crate) struct EventLoop<S: Service> {
     /// Per lane, the connections that wait for it to drain.
     pub(super) stalled: Vec<Vec<u32>>,
     pub(super) subscribers: SubscriberTable,
+    pub(super) prefixes: PrefixTable,
+    pub(super) topics: Arc<TopicRegistry>,
     pub(super) outbound: Outbound,
     /// When to end, once shutting down.
     pub(super) deadline: Option<Instant>,
+}
+
+/// What a loop is started with.
+pub(crate) struct Seat {
+    pub(crate) unstarted: Unstarted,
+    pub(crate) loops: Loops,
+    pub(crate) topics: Arc<TopicRegistry>,
+    pub(crate) config: LoopConfig,
 }
 
 /// A poller and the link that other threads reach the loop by.
@@ -80,13 +90,8 @@ impl Unstarted {
 
 impl<S: Service> EventLoop<S> {
     /// Sets the loop up, on its own thread.
-    pub(crate) fn new(
-        unstarted: Unstarted,
-        loops: Loops,
-        config: LoopConfig,
-        service: S,
-        lane_count: usize,
-    ) -> Self {
+    pub(crate) fn new(seat: Seat, service: S, lane_count: usize) -> Self {
+        let Seat { unstarted, loops, topics, config } = seat;
         let Unstarted { poll, inbox, link, listeners } = unstarted;
         Self {
             poll,
@@ -96,6 +101,8 @@ impl<S: Service> EventLoop<S> {
             service,
             read_buffer: vec![0; config.read_buffer_len],
             subscribers: SubscriberTable::new(usize::from(link.index)),
+            prefixes: PrefixTable::default(),
+            topics,
             core: Core::new(link, config),
             acceptor: Acceptor::new(listeners),
             stalled: vec![Vec::new(); lane_count],
@@ -264,7 +271,7 @@ impl<S: Service> EventLoop<S> {
         connection.io.release(&mut self.core);
         match connection.phase {
             Phase::Open(mut open) => {
-                self.unsubscribe_all(key, &open.session.topics);
+                self.unsubscribe_all(key, &open.session.topics, &open.session.prefixes);
                 open.session.endpoint.end_input(&mut self.core.workspace);
                 self.core.counters.closed += 1;
                 let closed =
@@ -277,12 +284,6 @@ impl<S: Service> EventLoop<S> {
                 self.service.hand_over();
             }
             Phase::Request(_) | Phase::Lingering => {}
-        }
-    }
-
-    pub(super) fn unsubscribe_all(&mut self, key: u32, topics: &[TopicId]) {
-        for &topic in topics {
-            self.subscribers.remove(topic, key);
         }
     }
 

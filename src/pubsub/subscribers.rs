@@ -115,6 +115,12 @@ impl SubscriberTable {
         removed
     }
 
+    /// The name of a topic that has subscribers here.
+    #[must_use]
+    pub fn name(&self, topic: TopicId) -> Option<&str> {
+        self.by_topic.get(&topic).map(|subscribers| subscribers.topic.name())
+    }
+
     /// How many subscriptions there are in all.
     #[must_use]
     pub fn subscription_count(&self) -> usize {

@@ -9,7 +9,7 @@ use super::lane::{LaneSender, lane};
 use super::lane_service::LaneService;
 use super::running::{Server, Threads};
 use super::{Config, Error, Handler, Result, ServerHandle};
-use crate::event_loop::{EventLoop, LoopConfig, Loops, Service, Unstarted};
+use crate::event_loop::{EventLoop, Loops, Seat, Service, Unstarted};
 use crate::handshake::HeadLimits;
 use crate::protocol::Limits;
 use crate::pubsub::SlowConsumer;
@@ -142,13 +142,18 @@ impl Builder {
 
         let lanes = start_handler_threads(&config, &handler, &handle, &loops, &mut threads)?;
         for (index, unstarted) in unstarted.into_iter().enumerate() {
-            let seat = Seat { unstarted, loops: loops.clone(), config: config.for_loop() };
+            let seat = Seat {
+                unstarted,
+                loops: loops.clone(),
+                topics: handle.topics().clone(),
+                config: config.for_loop(),
+            };
             if lanes.is_empty() {
                 let service = Inline::new(handler.clone(), handle.clone());
-                seat.start(index, service, 0, &mut threads)?;
+                start_loop(index, seat, service, 0, &mut threads)?;
             } else {
                 let service = LaneService::new(index, lanes.clone());
-                seat.start(index, service, lanes.len(), &mut threads)?;
+                start_loop(index, seat, service, lanes.len(), &mut threads)?;
             }
         }
         Ok(threads.into_server())
@@ -206,28 +211,15 @@ fn start_handler_threads<H: Handler>(
     Ok(senders)
 }
 
-/// What an event loop is started with.
-struct Seat {
-    unstarted: Unstarted,
-    loops: Loops,
-    config: LoopConfig,
-}
-
-impl Seat {
-    /// Starts the thread. What belongs to it alone is made on it; what can fail has been done.
-    fn start<S>(
-        self,
-        index: usize,
-        service: S,
-        lane_count: usize,
-        threads: &mut Threads,
-    ) -> Result<()>
-    where
-        S: Service + Send + 'static,
-    {
-        let Self { unstarted, loops, config } = self;
-        threads.spawn(format!("tickwire-loop-{index}"), move || {
-            EventLoop::new(unstarted, loops, config, service, lane_count).run();
-        })
-    }
+/// Starts a loop's thread. What belongs to it alone is made on it; what can fail has been done.
+fn start_loop<S: Service + Send + 'static>(
+    index: usize,
+    seat: Seat,
+    service: S,
+    lane_count: usize,
+    threads: &mut Threads,
+) -> Result<()> {
+    threads.spawn(format!("tickwire-loop-{index}"), move || {
+        EventLoop::new(seat, service, lane_count).run();
+    })
 }

@@ -131,6 +131,25 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Subscribes the connection to every topic whose name begins with `prefix`, also to those that
+    /// are made later. See [`ServerHandle::subscribe_prefix`].
+    pub fn subscribe_prefix(&mut self, prefix: &str, options: SubscribeOptions) -> Outcome {
+        match &self.side {
+            Side::Gone(_) => Outcome::Gone,
+            Side::Inline(_) | Side::Lane { .. } => {
+                self.server.subscribe_prefix(self.id(), prefix, options)
+            }
+        }
+    }
+
+    /// Ends what [`subscribe_prefix`](Self::subscribe_prefix) began, and all of the connection's other
+    /// subscriptions to topics whose names begin so.
+    pub fn unsubscribe_prefix(&mut self, prefix: &str) {
+        if !matches!(self.side, Side::Gone(_)) {
+            self.server.unsubscribe_prefix(self.id(), prefix);
+        }
+    }
+
     /// Ends a subscription. O(subscribers of the topic on the connection's loop).
     pub fn unsubscribe(&mut self, topic: &Topic) {
         if !matches!(self.side, Side::Gone(_)) {

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use super::connection_stats::{self, ConnectionStats};
 use super::{Config, Stats, Topic};
 use crate::event_loop::{
-    Command, ConnectionId, LoopLink, Loops, Outcome, Patience, post, subscribe, supply_snapshot,
+    Command, ConnectionId, LoopLink, Loops, Outcome, Patience, post, subscribe, subscribe_prefix,
+    supply_snapshot,
 };
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN, OpCode, encode_frame};
 use crate::protocol::Outgoing;
@@ -125,6 +126,27 @@ impl ServerHandle {
         self.command(id, || Command::Unsubscribe { id, topic: topic.core().id() })
     }
 
+    /// Subscribes a connection to every topic whose name begins with `prefix`, also to those that are
+    /// made later: their publications arrive from the first on. `Dropped`: only on an event loop's own
+    /// thread, when an event loop is thousands of commands behind. O(topics).
+    pub fn subscribe_prefix(
+        &self,
+        id: ConnectionId,
+        prefix: &str,
+        options: SubscribeOptions,
+    ) -> Outcome {
+        match self.link(id).filter(|link| link.directory.buffered(id).is_some()) {
+            Some(link) => subscribe_prefix(link, id, &self.shared.topics, prefix, &options),
+            None => Outcome::Gone,
+        }
+    }
+
+    /// Ends what [`subscribe_prefix`](Self::subscribe_prefix) began, and all of the connection's other
+    /// subscriptions to topics whose names begin so.
+    pub fn unsubscribe_prefix(&self, id: ConnectionId, prefix: &str) -> Outcome {
+        self.command(id, || Command::UnsubscribePrefix { id, prefix: prefix.into() })
+    }
+
     /// A command that must not be lost: waits for room, except on an event loop's thread.
     fn command(&self, id: ConnectionId, command: impl FnOnce() -> Command) -> Outcome {
         let Some(link) = self.link(id).filter(|link| link.directory.buffered(id).is_some()) else {
@@ -166,7 +188,19 @@ impl ServerHandle {
     /// The topic of this name. A new one is set up as asked; one that exists stays as it is.
     #[must_use]
     pub fn topic_with(&self, name: &str, options: impl Into<TopicOptions>) -> Topic {
-        Topic::new(self.shared.topics.topic(name, options.into()), self.shared.loops.clone())
+        let loops = &self.shared.loops;
+        let core = self.shared.topics.topic(name, options.into(), |loop_index, topic| {
+            let command = Command::TopicMade { topic: topic.clone() };
+            if loops[loop_index].mailbox.send_over(command).is_err() {
+                topic.remove_interest(loop_index);
+                log::error!("event loop {loop_index} is too far behind to hear of topic {name:?}");
+            }
+        });
+        Topic::new(core, loops.clone())
+    }
+
+    pub(super) fn topics(&self) -> &Arc<TopicRegistry> {
+        &self.shared.topics
     }
 
     /// Asks a topic's source for a snapshot, where user code may run.

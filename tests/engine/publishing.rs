@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tickwire::{Delivery, Outcome, Overflow, Subscribed};
+use tickwire::{Delivery, Outcome, Overflow, SubscribeOptions, Subscribed};
 
 use super::support::{Client, Mode, Received, Running, Script, eventually, in_each_mode};
 
@@ -239,5 +239,103 @@ fn subscribers_that_leave_in_the_middle_disturb_nobody() {
             stays.expect_text(&i.to_string());
         }
         eventually("the others are gone", || topic.subscriber_count() == 1);
+    });
+}
+
+/// A client's `+prefix` subscribes it to a prefix, `-prefix` ends that; each is confirmed.
+fn by_prefix() -> Script {
+    Script::new().on_text(|ctx, text| {
+        let done = match text.split_at(1) {
+            ("+", prefix) => ctx.subscribe_prefix(prefix, SubscribeOptions::default()),
+            ("-", prefix) => ctx.server().unsubscribe_prefix(ctx.id(), prefix),
+            _ => panic!("{text}"),
+        };
+        assert_eq!(done, Outcome::Sent);
+        ctx.send(format!("did {text}"));
+    })
+}
+
+#[test]
+fn a_prefix_brings_the_topics_that_there_are_and_those_to_come() {
+    in_each_mode(|mode| {
+        let server = Running::start(mode.builder().event_loops(2), by_prefix());
+        let handle = server.handle();
+        let topic = |name: &str| handle.topic(name);
+        let (bitcoin, other) = (topic("book.BTC"), topic("trades.BTC"));
+        let mut clients = [server.connect(), server.connect(), server.connect()];
+        clients.iter_mut().for_each(|client| tell(client, "+book."));
+        // Twice is once, also by another prefix.
+        tell(&mut clients[0], "+book.");
+        tell(&mut clients[0], "+book.E");
+        // The first publication of a topic that nobody holds or knows yet.
+        assert_eq!(topic("book.ETH").publish("E1"), Outcome::Sent);
+        bitcoin.publish("B1");
+        other.publish("not this");
+        topic("boo").publish("nor this");
+        topic("book.ETH").publish("E2");
+        for client in &mut clients {
+            client.expect_text("E1");
+            client.expect_text("B1");
+            client.expect_text("E2");
+        }
+        tell(&mut clients[1], "-book.");
+        bitcoin.publish("B2");
+        topic("book.SOL").publish("S1");
+        for at in [0, 2] {
+            clients[at].expect_text("B2");
+            clients[at].expect_text("S1");
+        }
+        tell(&mut clients[1], "+trades");
+        other.publish("T1");
+        clients[1].expect_text("T1");
+        let subscribers = || {
+            let names = ["book.BTC", "book.ETH", "book.SOL"];
+            names.map(|name| topic(name).subscriber_count())
+        };
+        eventually("provisional interest is taken back", || subscribers() == [2, 2, 2]);
+        for client in clients {
+            client.leave();
+        }
+        eventually("nobody subscribes", || subscribers() == [0, 0, 0]);
+        drop((bitcoin, other));
+        eventually("the topics are forgotten", || server.handle().stats().topics == 0);
+    });
+}
+
+#[test]
+fn topics_made_while_prefixes_come_and_go_miss_nothing() {
+    in_each_mode(|mode| {
+        let server = Running::start(mode.builder().event_loops(2), by_prefix());
+        let mut stays = server.connect();
+        tell(&mut stays, "+t");
+        let publisher = {
+            let handle = server.handle().clone();
+            std::thread::spawn(move || {
+                let mut held = Vec::new();
+                for i in 0..300 {
+                    let topic = handle.topic(&format!("t{i}"));
+                    for j in 0..3 {
+                        assert_eq!(topic.publish_wait(format!("{i} {j}"), TIMEOUT), Outcome::Sent);
+                    }
+                    held.push(topic);
+                }
+                held
+            })
+        };
+        for i in 0..20 {
+            let mut comes = server.connect();
+            comes.send_text("+t");
+            comes.recv();
+            if i % 2 == 0 {
+                comes.reset();
+            }
+        }
+        let topics = publisher.join().expect("the publisher");
+        for i in 0..300 {
+            for j in 0..3 {
+                stays.expect_text(&format!("{i} {j}"));
+            }
+        }
+        drop(topics);
     });
 }
