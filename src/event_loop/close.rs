@@ -106,7 +106,7 @@ impl<S: Service> EventLoop<S> {
         {
             let lags = open.session.lagging_count > 0;
             if lags && !std::mem::replace(&mut io.flags.behind, true) {
-                self.outbound.errands.behind.push(key);
+                self.outbound.errands.behind.push_back(key);
             }
         }
     }

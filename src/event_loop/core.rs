@@ -1,5 +1,6 @@
 //! What a loop owns beside its connections and its poller.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,7 +33,7 @@ pub(crate) struct Core {
     /// Connections to come back to in the next turn, though no readiness will say so.
     pub(super) ready: Vec<u32>,
     /// Connections with publications in their queue that have not been offered to the socket.
-    pub(super) dirty: Vec<u32>,
+    pub(super) dirty: VecDeque<u32>,
     pub(super) counters: Counters,
 }
 
@@ -50,7 +51,7 @@ impl Core {
             now: tick,
             wheel: TimerWheel::new(tick),
             ready: Vec::new(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
             counters: Counters::default(),
             link,
             config,

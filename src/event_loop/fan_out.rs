@@ -18,8 +18,14 @@ use crate::pubsub::{Batch, FanOut, SubscriberTable, TopicCore};
 /// gets them in one write.
 const MAX_JOINED_LEN: usize = 64 * 1024;
 
-/// Deliveries of one turn, before sockets get theirs again: a millisecond or two.
-const MAX_DELIVERIES_PER_TURN: usize = 256;
+/// Writes of one turn for publications, before sockets get theirs again: a millisecond or two.
+const MAX_WRITES_PER_TURN: usize = 256;
+
+/// Deliveries of one turn that only go into queues, to be written together.
+const MAX_QUEUED_PER_TURN: usize = 16 * MAX_WRITES_PER_TURN;
+
+/// Lagging subscribers that are brought up to date in one turn: each gets one piece.
+const MAX_CATCH_UPS_PER_TURN: usize = 64;
 
 /// Publications on their way through this loop.
 pub(super) struct Outbound {
@@ -30,7 +36,7 @@ pub(super) struct Outbound {
     write: Write,
     /// The command behind them, which must not overtake them.
     held: Option<Command>,
-    /// Deliveries that this turn may still make.
+    /// What this turn may still spend, in deliveries that go into queues; a write is 16 of them.
     budget: usize,
     pub(super) errands: Errands,
 }
@@ -43,7 +49,7 @@ pub(super) struct Errands {
     /// Connections whose handlers are to be told that they are slow.
     pub(super) slow: Vec<u32>,
     /// Lagging subscribers to be brought up to date.
-    pub(super) behind: Vec<u32>,
+    pub(super) behind: VecDeque<u32>,
     /// Connections to be looked at again at a time.
     pub(super) wakes: Vec<(u32, Duration)>,
     /// Topics whose sources are to be asked for a snapshot, and for whom.
@@ -84,7 +90,7 @@ impl Outbound {
     }
 
     pub(super) fn begin_turn(&mut self) {
-        self.budget = MAX_DELIVERIES_PER_TURN;
+        self.budget = MAX_QUEUED_PER_TURN;
     }
 
     /// Puts what has been gathered in line. Of one topic it is joined, and written at once; if there
@@ -117,11 +123,12 @@ impl<S: Service> EventLoop<S> {
     pub(super) fn hand_out_publications(&mut self) -> bool {
         loop {
             if let Some(mut fan_out) = self.outbound.current.take() {
-                let mut budget = self.outbound.budget;
+                let cost = self.outbound.write.cost();
+                let mut budget = self.outbound.budget.div_ceil(cost);
                 let done = self.with_subscribers(|subscribers, now, sockets| {
                     subscribers.go_on(&mut fan_out, now, sockets, &mut budget)
                 });
-                self.outbound.budget = budget;
+                self.outbound.budget = budget * cost;
                 if !done {
                     self.outbound.current = Some(fan_out);
                     return false;
@@ -146,10 +153,8 @@ impl<S: Service> EventLoop<S> {
     /// Brings lagging subscribers up to date whose time has come; each gets one piece, so that none
     /// keeps the others waiting.
     pub(super) fn catch_up(&mut self) {
-        if self.outbound.errands.behind.is_empty() {
-            return;
-        }
-        for key in std::mem::take(&mut self.outbound.errands.behind) {
+        for _ in 0..MAX_CATCH_UPS_PER_TURN.min(self.outbound.errands.behind.len()) {
+            let Some(key) = self.outbound.errands.behind.pop_front() else { return };
             let mut at = 0;
             while let Some(topic) = self.topic_to_catch_up(key, at) {
                 self.with_subscribers(|subscribers, now, sockets| {
@@ -218,8 +223,8 @@ impl<S: Service> EventLoop<S> {
                 io.flags.drain_owed = true;
                 let (session, core) = (&mut open.session, &mut self.core);
                 self.service.slow(&mut Outlet { io, session, core }, &mut open.state);
-                io.uncork(core);
                 self.service.hand_over();
+                self.outbound.errands.finished.push(key);
             }
         }
     }
@@ -237,15 +242,14 @@ impl<S: Service> EventLoop<S> {
         }
     }
 
-    /// Offers what this turn has queued to the sockets.
+    /// Offers what has been queued to the sockets, as far as one turn may.
     pub(super) fn flush_dirty(&mut self) {
-        let mut dirty = std::mem::take(&mut self.core.dirty);
-        for key in dirty.drain(..) {
+        for _ in 0..MAX_WRITES_PER_TURN.min(self.core.dirty.len()) {
+            let Some(key) = self.core.dirty.pop_front() else { return };
             if let Some(connection) = self.connections.get_mut(key as usize) {
                 connection.io.flags.dirty = false;
                 self.on_writable(key);
             }
         }
-        self.core.dirty = dirty;
     }
 }

@@ -19,6 +19,16 @@ pub(super) enum Write {
     Later,
 }
 
+impl Write {
+    /// What a delivery costs, beside one that only goes into a queue.
+    pub(super) fn cost(self) -> usize {
+        match self {
+            Self::Now => 16,
+            Self::Later => 1,
+        }
+    }
+}
+
 pub(super) struct Sockets<'a, S> {
     pub(super) connections: &'a mut Slab<Connection<S>>,
     pub(super) core: &'a mut Core,
@@ -73,7 +83,7 @@ impl<S> Sink for Sockets<'_, S> {
             io.queue_publication(core, parcel);
             // What waits for the socket already is flushed when that has room.
             if queued == 0 && !std::mem::replace(&mut io.flags.dirty, true) {
-                core.dirty.push(key);
+                core.dirty.push_back(key);
             }
         }
         let waiting = io.queued_len();
@@ -118,7 +128,7 @@ impl<S> Sink for Sockets<'_, S> {
     fn catch_up_soon(&mut self, key: u32) {
         self.with_open(key, |outlet, errands| {
             if !std::mem::replace(&mut outlet.io.flags.behind, true) {
-                errands.behind.push(key);
+                errands.behind.push_back(key);
             }
         });
     }

@@ -207,7 +207,8 @@ impl<S: Service> EventLoop<S> {
 
     /// Sleeps until there is something to do.
     fn wait(&mut self, events: &mut Events) {
-        let idle = self.core.ready.is_empty() && !self.outbound.is_pending();
+        let idle =
+            self.core.ready.is_empty() && self.core.dirty.is_empty() && !self.outbound.is_pending();
         let timeout = if idle && self.inbox.prepare_to_sleep() {
             self.timeout()
         } else {
