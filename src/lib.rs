@@ -78,6 +78,16 @@
 //! - **Publications and subscriptions go through the loop's mailbox also when a callback on that
 //!   very loop makes them**: one order for all, so that a snapshot followed by a subscription has
 //!   neither gap nor overlap.
+//! - **A subscriber that lags is a number**: that of the last publication that it has. What it lacks
+//!   is looked up in what its topic retains once it can take more, so a publication costs nothing for
+//!   those that lag, and nothing is held for them.
+//! - **A subscriber of deltas is brought up to date by the shorter way**: the publications that it
+//!   lacks if the replay ring has them, or the snapshot and those that follow it.
+//! - **A sequence number is known before its message is encoded, and no lock is held meanwhile**:
+//!   [`Topic::publish_with`] builds the message for the next number and begins again if another
+//!   publisher was quicker.
+//! - **What waits for a connection leaves by rank**: control frames, then what was sent to it alone,
+//!   then publications, then the close frame.
 //! - **The doorbell** of a mailbox is one atomic swap on each side; the model checker finds no lost
 //!   wakeup in it.
 #![deny(missing_docs)]
