@@ -19,9 +19,11 @@ use super::wire::{FRAME_LEN, PAYLOAD_LEN};
 /// Publications in a row, which one turn of the engine is to take together.
 const RUNS: [usize; 2] = [1, 16];
 
+/// Subscribers.
+const COUNTS: [usize; 5] = [1, 10, 100, 500, 5000];
+
 struct Plan {
-    subscribers: &'static [usize],
-    loops: &'static [usize],
+    subscribers: Vec<usize>,
     rounds: usize,
     /// Deliveries of a round, for a run of one publication.
     deliveries: usize,
@@ -29,19 +31,14 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(pace: Pace) -> Self {
-        let (loops, subscribers): (&[usize], &[usize]) = (&[1, 2], &[1, 10, 100, 500, 5000]);
-        match pace {
-            Pace::Full => {
-                Self { subscribers, loops, rounds: 9, deliveries: 100_000, max_turns: 2500 }
-            }
-            Pace::Quick => {
-                Self { subscribers, loops, rounds: 3, deliveries: 30_000, max_turns: 500 }
-            }
-            Pace::Test => {
-                Self { subscribers: &[1, 10], loops, rounds: 1, deliveries: 20, max_turns: 5 }
-            }
-        }
+    fn of(pace: Pace, counts: &[usize]) -> Self {
+        let (rounds, deliveries, max_turns, usual) = match pace {
+            Pace::Full => (9, 100_000, 2500, &COUNTS[..]),
+            Pace::Quick => (3, 30_000, 500, &COUNTS[..]),
+            Pace::Test => (1, 20, 5, &COUNTS[..2]),
+        };
+        let subscribers = if counts.is_empty() { usual } else { counts }.to_vec();
+        Self { subscribers, rounds, deliveries, max_turns }
     }
 
     fn turns(&self, subscribers: usize) -> usize {
@@ -49,9 +46,9 @@ impl Plan {
     }
 }
 
-/// The table.
-pub(crate) fn run(pace: Pace) -> String {
-    let plan = Plan::of(pace);
+/// The table, for these numbers of subscribers or, if none, the usual ones.
+pub(crate) fn run(pace: Pace, counts: &[usize]) -> String {
+    let plan = Plan::of(pace, counts);
     let mut table = format!(
         "## CPU time per delivery of {PAYLOAD_LEN} bytes\n\n\
          Medians of {} rounds, in CPU seconds per million deliveries: the event loops' threads, and \
@@ -61,8 +58,8 @@ pub(crate) fn run(pace: Pace) -> String {
          write | ratio | ratio of the rounds |\n|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         plan.rounds
     );
-    for &loops in plan.loops {
-        for &subscribers in plan.subscribers {
+    for loops in [1, 2] {
+        for &subscribers in &plan.subscribers {
             for figures in measure(&plan, loops, subscribers) {
                 let row = figures.row(loops, subscribers);
                 eprint!("fan_out: cpu: {row}");
