@@ -43,13 +43,13 @@ impl Plan {
             loops: &[1, 2],
             readers: 500,
             stalled: 5,
-            rounds: 8,
-            publications: 800,
-            rate: 200,
+            rounds: 10,
+            publications: 500,
+            rate: 100,
         };
         match pace {
             Pace::Full => full,
-            Pace::Quick => Self { loops: &[1], rounds: 3, publications: 300, ..full },
+            Pace::Quick => Self { loops: &[1], rounds: 3, publications: 200, ..full },
             Pace::Test => Self { readers: 20, stalled: 2, rounds: 1, publications: 20, ..full },
         }
     }

@@ -181,7 +181,7 @@ impl Reading {
                 continue;
             }
             for event in &events {
-                while let Some(stamp) = self.readers[event.token().0].read(&mut buffer) {
+                if let Some(stamp) = self.readers[event.token().0].read(&mut buffer) {
                     self.advance(event.token().0, stamp);
                 }
             }
@@ -220,29 +220,27 @@ impl Reading {
 }
 
 impl Reader {
-    /// Reads once; the stamp of the last frame that has become whole. `None` when there is no more.
-    ///
-    /// After a read that does not fill the buffer there may still be a part of a frame only: then it
-    /// reads on, which answers that there is no more.
+    /// Reads what there is; the stamp of the last frame that has become whole, if any has.
     fn read(&mut self, buffer: &mut [u8]) -> Option<Stamp> {
+        let mut last = None;
         loop {
             let carried = self.carry.len();
             buffer[..carried].copy_from_slice(&self.carry);
             let len = match self.stream.read(&mut buffer[carried..]) {
                 Ok(0) => panic!("the server has closed a connection that reads"),
                 Ok(len) => carried + len,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return last,
                 Err(error) => panic!("a connection has failed: {error}"),
             };
             let mut rest = &buffer[..len];
-            let mut last = None;
             while let Some((payload, frame_len)) = wire::split_frame(rest) {
                 last = Some(Stamp::read(payload));
                 rest = &rest[frame_len..];
             }
             self.carry.clear();
             self.carry.extend_from_slice(rest);
-            if last.is_some() {
+            // A short read has emptied the socket: the next bytes are a new event.
+            if len < buffer.len() {
                 return last;
             }
         }
