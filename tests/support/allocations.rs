@@ -1,4 +1,5 @@
-//! Counts what the current thread allocates, so that tests can run beside each other.
+//! Counts what the current thread allocates, so that tests can run beside each other, and what the
+//! whole process holds.
 //!
 //! A test binary that includes this module has its global allocator.
 #![allow(dead_code, reason = "each test binary asks for what it needs")]
@@ -6,6 +7,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicIsize, Ordering};
 
 /// What happened while [`measure`] ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +32,28 @@ pub(crate) fn count() -> usize {
     COUNT.get()
 }
 
+/// From here on this thread does not count in what the process holds: it plays a part that is
+/// elsewhere in earnest, such as a client's.
+pub(crate) fn leave_out_this_thread() {
+    LEFT_OUT.set(true);
+}
+
+/// Bytes that the process holds now, less what it held at its start. What threads that are left out
+/// allocate and free does not count.
+pub(crate) fn held_by_process() -> isize {
+    PROCESS_LEN.load(Ordering::Relaxed)
+}
+
+/// The most that the process has held since the last call, and a new beginning.
+pub(crate) fn take_peak_of_process() -> isize {
+    PROCESS_PEAK_LEN.swap(held_by_process(), Ordering::Relaxed)
+}
+
+static PROCESS_LEN: AtomicIsize = AtomicIsize::new(0);
+static PROCESS_PEAK_LEN: AtomicIsize = AtomicIsize::new(0);
+
 thread_local! {
+    static LEFT_OUT: Cell<bool> = const { Cell::new(false) };
     static COUNT: Cell<usize> = const { Cell::new(0) };
     /// Below 0 when more was freed than allocated since the start.
     static HELD_LEN: Cell<isize> = const { Cell::new(0) };
@@ -41,10 +64,17 @@ fn allocated(len: usize) {
     COUNT.set(COUNT.get() + 1);
     HELD_LEN.set(HELD_LEN.get() + len as isize);
     PEAK_LEN.set(PEAK_LEN.get().max(HELD_LEN.get()));
+    if !LEFT_OUT.get() {
+        let held = PROCESS_LEN.fetch_add(len as isize, Ordering::Relaxed) + len as isize;
+        PROCESS_PEAK_LEN.fetch_max(held, Ordering::Relaxed);
+    }
 }
 
 fn freed(len: usize) {
     HELD_LEN.set(HELD_LEN.get() - len as isize);
+    if !LEFT_OUT.get() {
+        PROCESS_LEN.fetch_sub(len as isize, Ordering::Relaxed);
+    }
 }
 
 struct Counting;

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -237,6 +237,14 @@ impl Client {
                 .filter(|received| ![Received::End, Received::Reset].contains(received))
         })
         .collect()
+    }
+
+    /// The socket of an open connection, over TCP, of which nothing has been read that the test has
+    /// not asked for.
+    #[track_caller]
+    pub(crate) fn into_stream(self) -> TcpStream {
+        assert!(self.input.is_empty() && self.events.is_empty(), "something has come already");
+        self.writer.socket.try_clone().and_then(Socket::into_tcp).expect("a stream of its own")
     }
 
     /// Resets the connection. There must be no other writer.

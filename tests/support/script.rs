@@ -14,6 +14,7 @@ pub(crate) struct Script {
     upgrade: Option<Box<OnUpgrade>>,
     open: Option<Box<OnEvent>>,
     message: Option<Box<OnMessage>>,
+    slow: Option<Box<OnEvent>>,
     drain: Option<Box<OnEvent>>,
     close: Option<Box<OnClose>>,
     http: Option<Box<OnHttp>>,
@@ -63,6 +64,14 @@ impl Script {
         self.on_message(move |ctx, message| call(ctx, message.as_text().expect("text")))
     }
 
+    pub(crate) fn on_slow(
+        mut self,
+        call: impl Fn(&mut Context<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.slow = Some(Box::new(call));
+        self
+    }
+
     pub(crate) fn on_drain(
         mut self,
         call: impl Fn(&mut Context<'_>) + Send + Sync + 'static,
@@ -104,6 +113,12 @@ impl Handler for Script {
     fn message(&self, ctx: &mut Context<'_>, (): &mut (), message: Message<'_>) {
         if let Some(call) = &self.message {
             call(ctx, message);
+        }
+    }
+
+    fn slow(&self, ctx: &mut Context<'_>, (): &mut ()) {
+        if let Some(call) = &self.slow {
+            call(ctx);
         }
     }
 

@@ -1,0 +1,295 @@
+//! The promise that slow subscribers harm nobody but themselves, and cost no more memory than was
+//! allowed: two hundred subscribers of each kind of topic, of which ten stop reading for twenty
+//! seconds while publications go on as fast as the others read them.
+//!
+//! Memory is what the process's allocator has handed out to all threads but the clients': exact, and
+//! the same on every machine, unlike the kernel's account of pages.
+
+#[path = "../support/allocations.rs"]
+mod allocations;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crowd;
+mod publications;
+mod publisher;
+mod watcher;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use crowd::Crowd;
+use publications::{FRAME_LEN, KEY_COUNT, Kind, LAG_LEN, RING};
+use publisher::{Progress, Publisher, WINDOW};
+use support::{Client, Mode, Running, Script, eventually};
+use tickwire::{ServerHandle, SocketOptions, Topic, TopicStats};
+use watcher::{Feed, Watcher};
+
+/// Each of them subscribes to all topics.
+const READER_COUNT: usize = 190;
+/// Each topic has so many besides, who subscribe to nothing else.
+const SLEEPER_COUNT: usize = 10;
+const SUBSCRIBER_COUNT: u64 = (READER_COUNT + SLEEPER_COUNT) as u64;
+
+const MAX_BACKPRESSURE: usize = 128 << 10;
+
+/// Whoever reads never has so much waiting that it lags: the publisher does not go so far ahead.
+const _: () = assert!(Kind::ALL.len() * WINDOW as usize * FRAME_LEN < LAG_LEN);
+
+/// Publications of one turn are joined up to this many bytes.
+const MAX_BATCH_LEN: usize = 64 << 10;
+
+/// What a publication may take beside its bytes where it waits: its place in a list that may have
+/// room for twice as many, and the count of those who share it.
+const ITEM_LEN: usize = 160;
+
+/// What else may come and go meanwhile: tables and pools that grow, replies, timers.
+const SLACK_LEN: usize = 1 << 20;
+
+/// Everybody has got so many publications of a topic before the sleepers fall asleep.
+const AWAKE_COUNT: u64 = 100;
+
+#[test]
+fn ten_of_two_hundred_stop_reading_and_nobody_else_notices() {
+    allocations::leave_out_this_thread();
+    stall(Mode::Inline, Duration::from_secs(20));
+    stall(Mode::Threads, Duration::from_secs(3));
+}
+
+/// What the readers saw, and what the publisher meant them to see.
+struct Seen {
+    readers: Vec<Watcher>,
+    sleepers: Vec<Watcher>,
+    publisher: Publisher,
+}
+
+fn stall(mode: Mode, at_least: Duration) {
+    let server = start(mode);
+    let (first, second) = (readers(&server), readers(&server));
+    let sleepers: Vec<_> = (0..SLEEPER_COUNT).flat_map(|_| Kind::ALL).collect();
+    let sleepers = sleepers
+        .into_iter()
+        .map(|kind| (subscribe(&server, &[kind], Some(8 << 10)), Watcher::of_one(kind)));
+    let sleepers = Crowd::new(sleepers.collect());
+
+    let progress = Progress::default();
+    let (count, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (asleep, fell_asleep) = channel();
+    let (wake, woken) = channel();
+    let held_before = allocations::held_by_process();
+    allocations::take_peak_of_process();
+
+    let seen = std::thread::scope(|scope| {
+        let [first_progress, second_progress, sleepers_progress] = &progress;
+        let first = scope.spawn(|| keep_up(first, first_progress));
+        let second = scope.spawn(|| keep_up(second, second_progress));
+        let sleepers = scope.spawn(move || {
+            allocations::leave_out_this_thread();
+            let mut crowd = sleepers;
+            crowd.read(|crowd| {
+                let least = crowd.progress();
+                sleepers_progress.store(least, Ordering::Relaxed);
+                least >= AWAKE_COUNT
+            });
+            sleepers_progress.store(u64::MAX, Ordering::Relaxed);
+            asleep.send(()).expect("the test listens");
+            woken.recv().expect("the test wakes");
+            crowd.read(Crowd::is_done);
+            crowd.into_watchers()
+        });
+        let publisher = scope.spawn(|| {
+            let mut publisher = Publisher::new(server.handle());
+            publisher.run(&progress, &count, &stop);
+            publisher
+        });
+
+        support::soon(&fell_asleep);
+        let published_len = sleep(server.handle(), &count, at_least);
+        let peak_len = allocations::take_peak_of_process() - held_before;
+        check_memory(peak_len, published_len);
+        wake.send(()).expect("the sleepers wait");
+        // They come back under full load too.
+        let now = count.load(Ordering::Relaxed);
+        eventually("it goes on", || count.load(Ordering::Relaxed) > now + 10 * WINDOW);
+        stop.store(true, Ordering::Relaxed);
+        let mut readers = first.join().expect("readers");
+        readers.extend(second.join().expect("readers"));
+        let sleepers = sleepers.join().expect("sleepers");
+        Seen { readers, sleepers, publisher: publisher.join().expect("the publisher") }
+    });
+    check_memory(allocations::take_peak_of_process() - held_before, 0);
+    check_readers(&seen);
+    check_sleepers(&seen);
+    check_numbers(&server, &seen);
+}
+
+fn start(mode: Mode) -> Running {
+    let script = Script::new().on_text(|ctx, name| {
+        let kind = Kind::by_name(name);
+        let topic = ctx.server().topic_with(name, kind.options());
+        ctx.subscribe(&topic);
+        ctx.send("subscribed");
+    });
+    let socket_options = SocketOptions { notsent_lowat: Some(16 << 10), ..Default::default() };
+    let builder = mode
+        .builder()
+        .event_loops(2)
+        .max_backpressure(MAX_BACKPRESSURE)
+        .socket_options(socket_options)
+        // Whoever sleeps answers no ping, and takes its time to answer a close frame.
+        .ping_interval(None)
+        .idle_timeout(None)
+        .close_timeout(Duration::from_secs(600));
+    Running::start(builder, script)
+}
+
+fn subscribe(server: &Running, kinds: &[Kind], receive_len: Option<usize>) -> Client {
+    let dial = server.dial();
+    let dial = match receive_len {
+        Some(len) => dial.receive_len(len),
+        None => dial,
+    };
+    let mut client = dial.connect();
+    for kind in kinds {
+        client.send_text(kind.name());
+        client.expect_text("subscribed");
+    }
+    client
+}
+
+fn readers(server: &Running) -> Crowd {
+    let readers =
+        (0..READER_COUNT / 2).map(|_| (subscribe(server, &Kind::ALL, None), Watcher::of_all()));
+    Crowd::new(readers.collect())
+}
+
+fn keep_up(mut crowd: Crowd, progress: &AtomicU64) -> Vec<Watcher> {
+    allocations::leave_out_this_thread();
+    crowd.read(|crowd| {
+        progress.store(crowd.progress(), Ordering::Relaxed);
+        crowd.is_done()
+    });
+    crowd.into_watchers()
+}
+
+/// Lets the sleepers sleep; returns how much was published to each of them meanwhile.
+fn sleep(server: &ServerHandle, count: &AtomicU64, at_least: Duration) -> usize {
+    let (start, first) = (Instant::now(), count.load(Ordering::Relaxed));
+    let topic = |kind: Kind| server.topic_with(kind.name(), kind.options()).stats();
+    eventually("every sleeper is found out", || {
+        let lags = [Kind::Latest, Kind::Resync].map(|kind| topic(kind).lags);
+        let closed = topic(Kind::Closing).closed;
+        let dropped = topic(Kind::Dropping).dropped;
+        lags == [SLEEPER_COUNT as u64; 2] && closed == SLEEPER_COUNT as u64 && dropped > 0
+    });
+    let published_len = || (count.load(Ordering::Relaxed) - first) as usize * FRAME_LEN;
+    let is_enough = || 4 * SLEEPER_COUNT * published_len() > 2 * bound();
+    eventually("queues without a limit would be beyond the bound", is_enough);
+    std::thread::sleep(at_least.saturating_sub(start.elapsed()));
+    let lags = [Kind::Latest, Kind::Resync].map(|kind| topic(kind).lags);
+    assert_eq!(lags, [SLEEPER_COUNT as u64; 2], "nobody else has come to lag");
+    published_len()
+}
+
+/// The most bytes that the server may hold beyond what it held with all connected, by its
+/// configuration and the publisher's window.
+fn bound() -> usize {
+    let waiting = |len: usize| len + len.div_ceil(FRAME_LEN) * ITEM_LEN;
+    let sleepers = SLEEPER_COUNT
+        * [LAG_LEN, LAG_LEN, MAX_BACKPRESSURE, MAX_BACKPRESSURE]
+            .map(|len| waiting(len) + MAX_BATCH_LEN)
+            .iter()
+            .sum::<usize>();
+    let window = waiting(Kind::ALL.len() * WINDOW as usize * FRAME_LEN);
+    let readers = READER_COUNT * window;
+    // In the mailboxes of two loops, gathered there, and joined.
+    let on_the_way = 3 * 2 * window;
+    let (ring_count, ring_len) = RING;
+    let retained = waiting(KEY_COUNT * FRAME_LEN) + ring_len + ring_count * ITEM_LEN;
+    sleepers + readers + on_the_way + retained + SLACK_LEN
+}
+
+fn check_memory(peak_len: isize, published_len: usize) {
+    println!(
+        "at most {peak_len} bytes held, {} allowed; {published_len} published to each sleeper",
+        bound(),
+    );
+    assert!(peak_len <= bound() as isize, "{peak_len} bytes of {} held", bound());
+}
+
+fn check_readers(seen: &Seen) {
+    let Publisher { count, book, latest, .. } = &seen.publisher;
+    assert_eq!(seen.readers.len(), READER_COUNT);
+    for feed in seen.readers.iter().flat_map(|reader| &reader.feeds) {
+        assert_eq!((feed.received, feed.skipped, feed.snapshots), (*count, 0, 0), "{feed:?}");
+        assert!(feed.kind != Kind::Resync || feed.book == *book);
+        assert!(feed.kind != Kind::Latest || feed.latest == *latest);
+    }
+}
+
+fn check_sleepers(seen: &Seen) {
+    let Publisher { count, book, latest, .. } = &seen.publisher;
+    for sleeper in &seen.sleepers {
+        let feed = &sleeper.feeds[0];
+        assert!(feed.received >= AWAKE_COUNT && feed.received < *count, "{feed:?}");
+        if feed.kind == Kind::Closing {
+            assert_eq!(sleeper.closed, Some(1013), "{feed:?}");
+            assert!(sleeper.ended && feed.skipped == 0);
+            continue;
+        }
+        assert_eq!((sleeper.closed, feed.last), (None, *count), "{feed:?}");
+        match feed.kind {
+            Kind::Latest => assert_eq!(feed.latest, *latest, "exactly the final state"),
+            Kind::Resync => {
+                assert!(feed.snapshots > 0 && feed.book == *book, "exactly the final book");
+            }
+            Kind::Closing | Kind::Dropping => assert!(feed.skipped > 0, "{feed:?}"),
+        }
+    }
+}
+
+fn check_numbers(server: &Running, seen: &Seen) {
+    let count = seen.publisher.count;
+    let watchers = || seen.readers.iter().chain(&seen.sleepers);
+    let mut conflated = 0;
+    for (kind, topic) in Kind::ALL.into_iter().zip(&seen.publisher.topics) {
+        let sum = |number: fn(&Feed) -> u64| -> u64 {
+            let feeds = watchers().flat_map(|watcher| &watcher.feeds);
+            feeds.filter(|feed| feed.kind == kind).map(number).sum()
+        };
+        let stats = settled(topic);
+        println!("{kind:?}: {stats:?}");
+        assert_eq!(stats.publications, count);
+        assert_eq!(
+            stats.offered,
+            stats.delivered + stats.conflated + stats.dropped + stats.pending,
+            "{stats:?}",
+        );
+        assert_eq!((stats.pending, stats.replayed), (0, 0), "{stats:?}");
+        assert_eq!(stats.delivered, sum(|feed| feed.received), "{stats:?}");
+        assert_eq!(stats.snapshots, sum(|feed| feed.snapshots), "{stats:?}");
+        assert_eq!(stats.resyncs, stats.snapshots, "nobody began with one");
+        let is_closing = kind == Kind::Closing;
+        assert_eq!(stats.closed, if is_closing { SLEEPER_COUNT as u64 } else { 0 }, "{stats:?}");
+        if is_closing {
+            assert!(stats.offered < count * SUBSCRIBER_COUNT, "the closed ones leave: {stats:?}");
+        } else {
+            assert_eq!(stats.offered, count * SUBSCRIBER_COUNT, "{stats:?}");
+            assert_eq!(stats.conflated + stats.dropped, sum(|feed| feed.skipped), "{stats:?}");
+        }
+        assert_eq!(stats.conflated > 0, kind == Kind::Latest, "{stats:?}");
+        assert_eq!(stats.dropped > 0, kind != Kind::Latest, "{stats:?}");
+        conflated += stats.conflated;
+    }
+    let totals = server.handle().stats().total;
+    assert_eq!(totals.subscribers_closed, SLEEPER_COUNT as u64);
+    assert_eq!(totals.deliveries_conflated, conflated);
+}
+
+/// A topic's numbers once its last publication has gone everywhere.
+fn settled(topic: &Topic) -> TopicStats {
+    let sum = |stats: TopicStats| stats.delivered + stats.conflated + stats.dropped + stats.pending;
+    eventually("the numbers add up", || sum(topic.stats()) == topic.stats().offered);
+    topic.stats()
+}
