@@ -10,7 +10,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use tickwire::Delivery;
+use tickwire::{Delivery, Overflow};
 
 use super::Pace;
 use super::bare::{Bare, Lobby};
@@ -24,6 +24,12 @@ const RUNS: [usize; 2] = [1, 16];
 
 /// Subscribers.
 const COUNTS: [usize; 5] = [1, 10, 100, 500, 5000];
+
+/// The subscribers with which the other delivery is looked at too.
+const SIDE_COUNTS: [usize; 2] = [10, 500];
+
+const EVERY: (&str, Delivery) = ("Every", Delivery::Every { overflow: Overflow::Close });
+const LATEST: (&str, Delivery) = ("Latest", Delivery::Latest);
 
 struct Plan {
     subscribers: Vec<usize>,
@@ -56,26 +62,33 @@ pub(crate) fn run(pace: Pace, counts: &[usize]) -> String {
         "## CPU time per delivery of {PAYLOAD_LEN} bytes\n\n\
          Medians of {} rounds, in CPU seconds per million deliveries: the event loops' threads, and \
          as many threads that only write the same bytes. A run of publications leaves in one write \
-         on both sides. `publications/turn`: how many the engine found waiting at once. `half of \
-         the rounds`: the ratio's quartiles.\n\n\
-         | event loops | subscribers | publications in a row | publications/turn | engine | bare \
-         write | ratio | half of the rounds |\n|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+         on both sides. `turns`: of the engine for a run; no more for many than for one when all of a \
+         run is taken together. `half of the rounds`: the ratio's quartiles.\n\n\
+         | delivery | event loops | subscribers | publications in a row | turns | engine | bare write \
+         | ratio | half of the rounds |\n|--|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         plan.rounds
     );
+    let mut add = |(name, delivery): (&str, Delivery), loops, subscribers| {
+        for figures in measure(&plan, delivery, loops, subscribers) {
+            let row = figures.row(name, loops, subscribers);
+            eprint!("fan_out: cpu: {row}");
+            table += &row;
+        }
+    };
     for loops in [1, 2] {
         for &subscribers in &plan.subscribers {
-            for figures in measure(&plan, loops, subscribers) {
-                let row = figures.row(loops, subscribers);
-                eprint!("fan_out: cpu: {row}");
-                table += &row;
-            }
+            add(EVERY, loops, subscribers);
         }
     }
+    // To subscribers that keep up it is the same path.
+    plan.subscribers.iter().filter(|count| SIDE_COUNTS.contains(count)).for_each(|&subscribers| {
+        add(LATEST, 1, subscribers);
+    });
     table + "\n"
 }
 
-fn measure(plan: &Plan, loops: usize, subscribers: usize) -> Vec<Figures> {
-    let engine = Engine::start(loops, Delivery::default());
+fn measure(plan: &Plan, delivery: Delivery, loops: usize, subscribers: usize) -> Vec<Figures> {
+    let engine = Engine::start(loops, delivery);
     let mut client = Puller::start();
     client.connect(Peer::Engine, engine.address, subscribers);
     client.await_answer();
@@ -122,9 +135,8 @@ impl Match {
         let after = self.engine.counters();
         let deliveries = (rounds * self.turns * run * self.subscribers) as u64;
         assert_eq!(after.deliveries - before.deliveries, deliveries, "nothing is lost");
-        let turns = (after.turns - before.turns).max(1);
-        let publications = after.publications - before.publications;
-        Figures { run, pairs, publications_per_turn: publications as f64 / turns as f64 }
+        let runs = (rounds * self.turns) as f64;
+        Figures { run, pairs, turns: (after.turns - before.turns) as f64 / runs }
     }
 
     /// CPU time per delivery, in microseconds.
@@ -166,18 +178,18 @@ struct Pair {
 struct Figures {
     run: usize,
     pairs: Vec<Pair>,
-    publications_per_turn: f64,
+    turns: f64,
 }
 
 impl Figures {
-    fn row(&self, loops: usize, subscribers: usize) -> String {
+    fn row(&self, name: &str, loops: usize, subscribers: usize) -> String {
         let ratios = self.sorted(|pair| pair.engine / pair.bare);
         let mut row = String::new();
         writeln!(
             row,
-            "| {loops} | {subscribers} | {} | {:.1} | {:.3} | {:.3} | {:.2} | {:.2} to {:.2} |",
+            "| {name} | {loops} | {subscribers} | {} | {:.1} | {:.3} | {:.3} | {:.2} | {:.2} to {:.2} |",
             self.run,
-            self.publications_per_turn,
+            self.turns,
             median(&self.sorted(|pair| pair.engine)),
             median(&self.sorted(|pair| pair.bare)),
             median(&ratios),

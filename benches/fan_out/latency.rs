@@ -16,8 +16,10 @@ use super::readers::{Readers, Stamp, histogram};
 use super::wire::PAYLOAD_LEN;
 
 /// The deliveries under which a stalled subscriber stays: its connection is not closed.
-const DELIVERIES: [(&str, Delivery); 1] =
-    [("Every, DropNewest", Delivery::Every { overflow: Overflow::DropNewest })];
+const DELIVERIES: [(&str, Delivery); 2] = [
+    ("Every, DropNewest", Delivery::Every { overflow: Overflow::DropNewest }),
+    ("Latest", Delivery::Latest),
+];
 
 /// Fills what can hold bytes for a subscriber that does not read: both socket buffers and the
 /// engine's queue, which takes 1 MiB.
