@@ -16,14 +16,14 @@ mod publisher;
 mod watcher;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crowd::Crowd;
 use publications::{FRAME_LEN, KEY_COUNT, Kind, LAG_LEN, RING};
 use publisher::{Progress, Publisher, WINDOW};
-use support::{Client, Mode, Running, Script, eventually};
-use tickwire::{ServerHandle, SocketOptions, Topic, TopicStats};
+use support::{Client, Dial, Mode, Running, Script, eventually};
+use tickwire::{ConnectionId, SocketOptions, Topic, TopicStats};
 use watcher::{Feed, Watcher};
 
 /// Each of them subscribes to all topics.
@@ -65,54 +65,37 @@ struct Seen {
 }
 
 fn stall(mode: Mode, at_least: Duration) {
-    let server = start(mode);
-    let (first, second) = (readers(&server), readers(&server));
-    let sleepers: Vec<_> = (0..SLEEPER_COUNT).flat_map(|_| Kind::ALL).collect();
-    let sleepers = sleepers
-        .into_iter()
-        .map(|kind| (subscribe(&server, &[kind], Some(8 << 10)), Watcher::of_one(kind)));
-    let sleepers = Crowd::new(sleepers.collect());
-
+    let service = Service::start(mode);
+    let (first, second) = (service.readers(), service.readers());
+    let (sleepers, ids) = service.sleepers();
     let progress = Progress::default();
     let (count, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    let (asleep, fell_asleep) = channel();
-    let (wake, woken) = channel();
     let held_before = allocations::held_by_process();
     allocations::take_peak_of_process();
 
     let seen = std::thread::scope(|scope| {
+        let (asleep, fell_asleep) = channel();
+        let (wake, woken) = channel();
+        let until = Stop(&stop);
         let [first_progress, second_progress, sleepers_progress] = &progress;
         let first = scope.spawn(|| keep_up(first, first_progress));
         let second = scope.spawn(|| keep_up(second, second_progress));
-        let sleepers = scope.spawn(move || {
-            allocations::leave_out_this_thread();
-            let mut crowd = sleepers;
-            crowd.read(|crowd| {
-                let least = crowd.progress();
-                sleepers_progress.store(least, Ordering::Relaxed);
-                least >= AWAKE_COUNT
-            });
-            sleepers_progress.store(u64::MAX, Ordering::Relaxed);
-            asleep.send(()).expect("the test listens");
-            woken.recv().expect("the test wakes");
-            crowd.read(Crowd::is_done);
-            crowd.into_watchers()
-        });
+        let sleepers = scope.spawn(move || doze(sleepers, sleepers_progress, &asleep, &woken));
         let publisher = scope.spawn(|| {
-            let mut publisher = Publisher::new(server.handle());
+            let mut publisher = Publisher::new(service.server.handle());
             publisher.run(&progress, &count, &stop);
             publisher
         });
 
         support::soon(&fell_asleep);
-        let published_len = sleep(server.handle(), &count, at_least);
-        let peak_len = allocations::take_peak_of_process() - held_before;
-        check_memory(peak_len, published_len);
+        let published_len = service.sleep(&count, at_least);
+        check_memory(allocations::take_peak_of_process() - held_before, published_len);
+        service.check_queues(&ids);
         wake.send(()).expect("the sleepers wait");
         // They come back under full load too.
         let now = count.load(Ordering::Relaxed);
         eventually("it goes on", || count.load(Ordering::Relaxed) > now + 10 * WINDOW);
-        stop.store(true, Ordering::Relaxed);
+        drop(until);
         let mut readers = first.join().expect("readers");
         readers.extend(second.join().expect("readers"));
         let sleepers = sleepers.join().expect("sleepers");
@@ -121,49 +104,10 @@ fn stall(mode: Mode, at_least: Duration) {
     check_memory(allocations::take_peak_of_process() - held_before, 0);
     check_readers(&seen);
     check_sleepers(&seen);
-    check_numbers(&server, &seen);
+    check_numbers(&service.server, &seen);
 }
 
-fn start(mode: Mode) -> Running {
-    let script = Script::new().on_text(|ctx, name| {
-        let kind = Kind::by_name(name);
-        let topic = ctx.server().topic_with(name, kind.options());
-        ctx.subscribe(&topic);
-        ctx.send("subscribed");
-    });
-    let socket_options = SocketOptions { notsent_lowat: Some(16 << 10), ..Default::default() };
-    let builder = mode
-        .builder()
-        .event_loops(2)
-        .max_backpressure(MAX_BACKPRESSURE)
-        .socket_options(socket_options)
-        // Whoever sleeps answers no ping, and takes its time to answer a close frame.
-        .ping_interval(None)
-        .idle_timeout(None)
-        .close_timeout(Duration::from_secs(600));
-    Running::start(builder, script)
-}
-
-fn subscribe(server: &Running, kinds: &[Kind], receive_len: Option<usize>) -> Client {
-    let dial = server.dial();
-    let dial = match receive_len {
-        Some(len) => dial.receive_len(len),
-        None => dial,
-    };
-    let mut client = dial.connect();
-    for kind in kinds {
-        client.send_text(kind.name());
-        client.expect_text("subscribed");
-    }
-    client
-}
-
-fn readers(server: &Running) -> Crowd {
-    let readers =
-        (0..READER_COUNT / 2).map(|_| (subscribe(server, &Kind::ALL, None), Watcher::of_all()));
-    Crowd::new(readers.collect())
-}
-
+/// Reads all along.
 fn keep_up(mut crowd: Crowd, progress: &AtomicU64) -> Vec<Watcher> {
     allocations::leave_out_this_thread();
     crowd.read(|crowd| {
@@ -173,23 +117,127 @@ fn keep_up(mut crowd: Crowd, progress: &AtomicU64) -> Vec<Watcher> {
     crowd.into_watchers()
 }
 
-/// Lets the sleepers sleep; returns how much was published to each of them meanwhile.
-fn sleep(server: &ServerHandle, count: &AtomicU64, at_least: Duration) -> usize {
-    let (start, first) = (Instant::now(), count.load(Ordering::Relaxed));
-    let topic = |kind: Kind| server.topic_with(kind.name(), kind.options()).stats();
-    eventually("every sleeper is found out", || {
-        let lags = [Kind::Latest, Kind::Resync].map(|kind| topic(kind).lags);
-        let closed = topic(Kind::Closing).closed;
-        let dropped = topic(Kind::Dropping).dropped;
-        lags == [SLEEPER_COUNT as u64; 2] && closed == SLEEPER_COUNT as u64 && dropped > 0
+/// Reads for a while, then not, then to the end.
+fn doze(
+    mut crowd: Crowd,
+    progress: &AtomicU64,
+    asleep: &Sender<()>,
+    woken: &Receiver<()>,
+) -> Vec<Watcher> {
+    allocations::leave_out_this_thread();
+    crowd.read(|crowd| {
+        progress.store(crowd.progress(), Ordering::Relaxed);
+        crowd.progress() >= AWAKE_COUNT
     });
-    let published_len = || (count.load(Ordering::Relaxed) - first) as usize * FRAME_LEN;
-    let is_enough = || 4 * SLEEPER_COUNT * published_len() > 2 * bound();
-    eventually("queues without a limit would be beyond the bound", is_enough);
-    std::thread::sleep(at_least.saturating_sub(start.elapsed()));
-    let lags = [Kind::Latest, Kind::Resync].map(|kind| topic(kind).lags);
-    assert_eq!(lags, [SLEEPER_COUNT as u64; 2], "nobody else has come to lag");
-    published_len()
+    progress.store(u64::MAX, Ordering::Relaxed);
+    asleep.send(()).expect("the test listens");
+    woken.recv().expect("the test wakes");
+    crowd.read(Crowd::is_done);
+    crowd.into_watchers()
+}
+
+/// Ends the publisher's run when it is dropped, also by a failure: nobody waits for ever.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The server, and how clients come to it.
+struct Service {
+    server: Running,
+    opened: Receiver<ConnectionId>,
+}
+
+impl Service {
+    fn start(mode: Mode) -> Self {
+        let (ids, opened) = channel();
+        let script = Script::new()
+            .on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"))
+            .on_text(|ctx, name| {
+                let kind = Kind::by_name(name);
+                let topic = ctx.server().topic_with(name, kind.options());
+                ctx.subscribe(&topic);
+                ctx.send("subscribed");
+            });
+        let socket_options = SocketOptions { notsent_lowat: Some(16 << 10), ..Default::default() };
+        let builder = mode
+            .builder()
+            .event_loops(2)
+            .max_backpressure(MAX_BACKPRESSURE)
+            .socket_options(socket_options)
+            // Whoever sleeps answers no ping, and takes its time to answer a close frame.
+            .ping_interval(None)
+            .idle_timeout(None)
+            .close_timeout(Duration::from_secs(600));
+        Self { server: Running::start(builder, script), opened }
+    }
+
+    fn subscribe(&self, dial: &Dial, kinds: &[Kind]) -> (Client, ConnectionId) {
+        let mut client = dial.connect();
+        let id = support::soon(&self.opened);
+        for kind in kinds {
+            client.send_text(kind.name());
+            client.expect_text("subscribed");
+        }
+        (client, id)
+    }
+
+    /// Half of those who keep up.
+    fn readers(&self) -> Crowd {
+        let dial = self.server.dial();
+        let reader = |_| (self.subscribe(&dial, &Kind::ALL).0, Watcher::of_all());
+        Crowd::new((0..READER_COUNT / 2).map(reader).collect())
+    }
+
+    fn sleepers(&self) -> (Crowd, Vec<(Kind, ConnectionId)>) {
+        let dial = self.server.dial().receive_len(8 << 10);
+        let kinds = (0..SLEEPER_COUNT).flat_map(|_| Kind::ALL);
+        let sleeper = |kind: Kind| {
+            let (client, id) = self.subscribe(&dial, &[kind]);
+            ((client, Watcher::of_one(kind)), (kind, id))
+        };
+        let (sleepers, ids) = kinds.map(sleeper).unzip();
+        (Crowd::new(sleepers), ids)
+    }
+
+    fn stats(&self, kind: Kind) -> TopicStats {
+        self.server.handle().topic_with(kind.name(), kind.options()).stats()
+    }
+
+    /// Lets the sleepers sleep; returns how much was published to each of them meanwhile.
+    fn sleep(&self, count: &AtomicU64, at_least: Duration) -> usize {
+        let (start, first) = (Instant::now(), count.load(Ordering::Relaxed));
+        let lags = || [Kind::Latest, Kind::Resync].map(|kind| self.stats(kind).lags);
+        eventually("every sleeper is found out", || {
+            let closed = self.stats(Kind::Closing).closed;
+            let dropped = self.stats(Kind::Dropping).dropped;
+            lags() == [SLEEPER_COUNT as u64; 2] && closed == SLEEPER_COUNT as u64 && dropped > 0
+        });
+        let published_len = || (count.load(Ordering::Relaxed) - first) as usize * FRAME_LEN;
+        let is_enough = || Kind::ALL.len() * SLEEPER_COUNT * published_len() > 2 * bound();
+        eventually("queues without a limit would be beyond the bound", is_enough);
+        std::thread::sleep(at_least.saturating_sub(start.elapsed()));
+        assert_eq!(lags(), [SLEEPER_COUNT as u64; 2], "nobody else has come to lag");
+        published_len()
+    }
+
+    /// What waits for each sleeper is what its topic allows.
+    fn check_queues(&self, sleepers: &[(Kind, ConnectionId)]) {
+        // Behind everything there may be a close frame.
+        const MAX_CLOSE_FRAME_LEN: usize = 127;
+        for &(kind, id) in sleepers {
+            let waiting = self.server.handle().buffered_amount(id).expect("a connection");
+            let limit = match kind {
+                Kind::Latest | Kind::Resync => LAG_LEN,
+                Kind::Closing => MAX_BACKPRESSURE + MAX_CLOSE_FRAME_LEN,
+                Kind::Dropping => MAX_BACKPRESSURE,
+            };
+            assert!(waiting > limit / 2 && waiting <= limit, "{kind:?}: {waiting} of {limit}");
+        }
+    }
 }
 
 /// The most bytes that the server may hold beyond what it held with all connected, by its

@@ -14,8 +14,10 @@ pub(crate) const FRAME_LEN: usize = 4 + LEN;
 pub(crate) const LAG_LEN: usize = 32 << 10;
 /// Publications and bytes that the topic of deltas keeps.
 pub(crate) const RING: (usize, usize) = (256, 64 << 10);
-pub(crate) const KEY_COUNT: usize = 24;
-const LEVEL_COUNT: usize = 64;
+/// More values than a lagging subscriber gets at once.
+pub(crate) const KEY_COUNT: usize = 240;
+/// A snapshot is as long as a dozen deltas: there are some between one and the next.
+const LEVEL_COUNT: usize = 1024;
 
 /// The topics, one for each way to treat slow subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +154,7 @@ impl Book {
         let level = (mix(sequence) % LEVEL_COUNT as u64) as usize;
         self.set(level, (mix(sequence) >> 32) as u32);
         let mut payload = head(Kind::Resync, mark, sequence);
-        payload.push(level as u8);
+        payload.extend((level as u16).to_le_bytes());
         payload.extend(self.quantities[level].to_le_bytes());
         payload.extend(self.sum.to_le_bytes());
         fill(&mut payload, sequence);
@@ -160,10 +162,11 @@ impl Book {
     }
 
     pub(crate) fn apply(&mut self, parts: &Parts<'_>) {
-        let quantity = u32::from_le_bytes(parts.body[1..5].try_into().expect("four bytes"));
-        self.set(usize::from(parts.body[0]), quantity);
-        assert_eq!(self.sum, u64_at(parts.body, 5), "the book is wrong after {}", parts.sequence);
-        check_filler(&parts.body[13..], parts.sequence);
+        let level = u16::from_le_bytes(parts.body[..2].try_into().expect("two bytes"));
+        let quantity = u32::from_le_bytes(parts.body[2..6].try_into().expect("four bytes"));
+        self.set(usize::from(level), quantity);
+        assert_eq!(self.sum, u64_at(parts.body, 6), "the book is wrong after {}", parts.sequence);
+        check_filler(&parts.body[14..], parts.sequence);
     }
 
     pub(crate) fn snapshot(&self, sequence: u64) -> Vec<u8> {
