@@ -217,6 +217,7 @@ impl Io {
 
     /// Sends publications: as [`send_shared`](Self::send_shared), but behind what is sent to this
     /// connection alone.
+    #[inline]
     pub(super) fn send_publication(&mut self, core: &mut Core, parcel: &Parcel<'_>) {
         let written = self.write_directly(core, parcel.frames);
         if written < parcel.frames.len() && !self.flags.broken {
@@ -357,6 +358,7 @@ impl Io {
         }
     }
 
+    #[inline]
     fn write_directly(&mut self, core: &mut Core, bytes: &[u8]) -> usize {
         if self.queue.is_some() || self.flags.broken {
             return 0;
@@ -370,6 +372,7 @@ impl Io {
     }
 
     /// The socket takes no more: whoever sends now is told so.
+    #[cold]
     fn block(&mut self, core: &Core) {
         if !std::mem::replace(&mut self.flags.blocked, true) {
             core.link.directory.set_blocked(self.id.index, true);

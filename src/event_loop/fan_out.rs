@@ -96,6 +96,9 @@ impl Outbound {
     /// Puts what has been gathered in line. Of one topic it is joined, and written at once; if there
     /// are several, a subscriber gets all of the turn in one write.
     fn line_up(&mut self) {
+        if let [_] = self.gathered[..] {
+            self.joined.extend(self.gathered.pop());
+        }
         let mut rest = &self.gathered[..];
         while let Some(first) = rest.first() {
             let mut len = first.frames.len();

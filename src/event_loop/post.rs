@@ -109,15 +109,17 @@ fn send(link: &LoopLink, command: Command, patience: Patience) -> bool {
 }
 
 /// Sends publications to every loop that has subscribers, or to none of them when one has no room.
-/// `None`: the first of them would not have the sequence number that is `expected`.
+/// `None`: the first of them would not have the sequence number that is `expected`. There is at least
+/// one; its frame is gone once it is sent.
 pub(crate) fn publish(
     loops: &Loops,
     topic: &TopicCore,
-    publications: &[Publication],
+    publications: &mut [Publication],
     expected: Option<u64>,
 ) -> Option<Outcome> {
-    let frames = join(publications);
-    let parts = topic.options().merge.is_some().then(|| publications.into());
+    // Several are joined before anybody waits for this thread.
+    let joined = (publications.len() > 1).then(|| join(publications));
+    let parts = topic.options().merge.is_some().then(|| (&*publications).into());
     HERE.with_borrow(|here| {
         if let Here::Handler(outbox) = here {
             outbox.flush();
@@ -130,14 +132,16 @@ pub(crate) fn publish(
         if !turn.has_room(publications) {
             return Some(Outcome::Dropped);
         }
-        let mut permits: Vec<(&LoopLink, Permit<'_>)> = Vec::new();
+        // With one loop, or one that subscribes, nothing is allocated here.
+        let mut last: Option<(&LoopLink, Permit<'_>)> = None;
+        let mut others: Vec<(&LoopLink, Permit<'_>)> = Vec::new();
         for index in topic.interested_loops() {
             let link = &loops[index];
             if link.mailbox.is_closed() {
                 return Some(Outcome::Gone);
             }
             match link.mailbox.reserve() {
-                Some(permit) => permits.push((link, permit)),
+                Some(permit) => others.extend(last.replace((link, permit))),
                 None => return Some(Outcome::Dropped),
             }
             if let Here::Loop(own) = here {
@@ -145,18 +149,20 @@ pub(crate) fn publish(
             }
         }
         turn.record(publications);
+        let frames = joined.unwrap_or_else(|| std::mem::take(&mut publications[0].frame));
         let batch = Batch { topic: topic.id(), first, last: turn.sequence(), frames, parts };
-        for (link, permit) in permits {
+        for (link, permit) in others {
             link.mailbox.send_with(permit, Command::Publish(batch.clone()));
+        }
+        // A frame for one loop alone is moved there: it never becomes shared memory.
+        if let Some((link, permit)) = last {
+            link.mailbox.send_with(permit, Command::Publish(batch));
         }
         Some(Outcome::Sent)
     })
 }
 
 fn join(publications: &[Publication]) -> Bytes {
-    if let [publication] = publications {
-        return publication.frame.clone();
-    }
     let len = publications.iter().map(|publication| publication.frame.len()).sum();
     let mut frames = BytesMut::with_capacity(len);
     publications.iter().for_each(|publication| frames.extend_from_slice(&publication.frame));

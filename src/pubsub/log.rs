@@ -52,6 +52,11 @@ impl Log {
     /// The next publication. O(1), amortized.
     pub(super) fn push(&mut self, frame: &Bytes) {
         let end = self.end() + frame.len() as u64;
+        if self.limits.max_count == 0 {
+            self.base += 1;
+            self.base_end = end;
+            return;
+        }
         self.entries.push_back(Entry { frame: frame.clone(), end });
         let max_len = self.limits.max_len as u64;
         while self.entries.len() > self.limits.max_count || self.end() - self.base_end > max_len {

@@ -1,18 +1,20 @@
 //! Who subscribes to what, on one loop.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::lag::{Lag, Pace};
 use super::stats::LoopStats;
+use super::topic::TopicIdHasher;
 use super::{Begin, Note, Sink, TopicCore, TopicId};
 
 /// The topics that have subscribers on one loop, with the subscribers' keys.
 #[derive(Debug)]
 pub struct SubscriberTable {
     pub(super) loop_index: usize,
-    pub(super) by_topic: HashMap<TopicId, Subscribers>,
+    pub(super) by_topic: HashMap<TopicId, Subscribers, BuildHasherDefault<TopicIdHasher>>,
 }
 
 /// A topic's subscribers on one loop.
@@ -72,7 +74,7 @@ impl SubscriberTable {
     /// The table of the loop with this index.
     #[must_use]
     pub fn new(loop_index: usize) -> Self {
-        Self { loop_index, by_topic: HashMap::new() }
+        Self { loop_index, by_topic: HashMap::default() }
     }
 
     /// Adds a subscriber that is known not to be one yet. Its interest was counted by who asked.

@@ -1,6 +1,7 @@
 //! A topic, as all threads share it.
 
 use std::fmt;
+use std::hash::Hasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
@@ -14,6 +15,25 @@ use super::{Delivery, Publication, SlowConsumer, Start, Subscribed, TopicOptions
 /// Tells topics apart for the life of the process, also ones of the same name one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicId(pub(crate) u64);
+
+/// Hashes topics' ids, which nobody chooses: spreading them is all it takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TopicIdHasher(u64);
+
+impl Hasher for TopicIdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // By the golden ratio: ids one after another fall far apart.
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
 
 /// A topic's name, policy, order of publications, what it retains, and which loops have subscribers.
 pub struct TopicCore {

@@ -73,7 +73,7 @@ impl Topic {
             let Some(publication) = encode(key.clone(), &message(sequence).into()) else {
                 return Outcome::Dropped;
             };
-            let outcome = publish(&self.loops, &self.core, &[publication], Some(sequence));
+            let outcome = publish(&self.loops, &self.core, &mut [publication], Some(sequence));
             if let Some(outcome) = outcome {
                 return outcome;
             }
@@ -109,7 +109,7 @@ impl Topic {
         if publications.is_empty() {
             return Outcome::Sent;
         }
-        self.publish_encoded(&publications)
+        self.publish_encoded(&mut publications)
     }
 
     /// As [`publish`](Self::publish), but waits up to `timeout` for event loops that are behind.
@@ -128,11 +128,11 @@ impl Topic {
     ) -> Outcome {
         let key = Bytes::copy_from_slice(key.as_ref());
         let Some(publication) = encode(key, &message.into()) else { return Outcome::Dropped };
-        let publications = [publication];
+        let mut publications = [publication];
         let start = Instant::now();
         let mut pause = Duration::from_micros(20);
         loop {
-            let outcome = self.publish_encoded(&publications);
+            let outcome = self.publish_encoded(&mut publications);
             if outcome != Outcome::Dropped || start.elapsed() >= timeout {
                 return outcome;
             }
@@ -143,12 +143,12 @@ impl Topic {
 
     fn publish_one(&self, key: Bytes, message: Outgoing<'_>) -> Outcome {
         match encode(key, &message) {
-            Some(publication) => self.publish_encoded(&[publication]),
+            Some(publication) => self.publish_encoded(&mut [publication]),
             None => Outcome::Dropped,
         }
     }
 
-    fn publish_encoded(&self, publications: &[Publication]) -> Outcome {
+    fn publish_encoded(&self, publications: &mut [Publication]) -> Outcome {
         // Nothing was expected, so there is always an answer.
         publish(&self.loops, &self.core, publications, None).unwrap_or(Outcome::Dropped)
     }
