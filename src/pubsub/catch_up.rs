@@ -177,8 +177,9 @@ impl Subscribers {
                 piece
             }
             Lacking::Publications(upto) => {
-                let missed = upto.saturating_sub(lag.counted);
-                self.stats().dropped.add(missed);
+                self.stats().dropped.add(upto.saturating_sub(lag.counted));
+                // Also what was published before it subscribed, and was promised to it.
+                let missed = upto.saturating_sub(lag.delivered.unwrap_or(upto));
                 sink.note(key, Note::Dropped(missed));
                 lag.counted = lag.counted.max(upto);
                 lag.delivered = Some(upto);
