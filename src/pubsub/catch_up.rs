@@ -164,6 +164,8 @@ impl Subscribers {
         match lacking {
             Lacking::Patience => {
                 lag.awaits_snapshot = true;
+                // The publications may outrun that snapshot before it will do.
+                self.topic.watch_for_snapshot(self.loop_index);
                 None
             }
             Lacking::Snapshot => {

@@ -175,7 +175,9 @@ impl Subscribers {
                 }
             }
         }
-        if self.awaiting_count > 0 && self.topic.has_snapshot(self.sequence) {
+        if self.awaiting_count > 0
+            && (self.topic.has_snapshot(self.sequence) || self.topic.may_ask_source())
+        {
             self.wake_awaiting(sink);
         }
     }

@@ -67,13 +67,14 @@ impl Log {
         }
     }
 
-    /// Replaces the snapshot by a newer one; says whether it was.
+    /// Replaces the snapshot by one that is newer and can be built upon; says whether it did.
     pub(super) fn supply(&mut self, snapshot: Snapshot) -> bool {
         let newer = self.snapshot.as_ref().is_none_or(|held| held.sequence <= snapshot.sequence);
-        if newer {
+        let of_use = newer && self.covers(snapshot.sequence);
+        if of_use {
             self.snapshot = Some(snapshot);
         }
-        newer
+        of_use
     }
 
     /// Whether every publication after `sequence` is at hand.
@@ -197,6 +198,8 @@ mod tests {
         assert_eq!(log.plan(None, 6), Plan::Wait);
         assert_eq!(log.plan(Some(2), 6), Plan::Wait);
         assert_eq!(log.plan(Some(3), 6), Plan::Replay);
+        assert!(!log.supply(snapshot(2, 15)), "whoever waits for one would wait on");
+        assert!(log.supply(snapshot(3, 15)));
     }
 
     #[test]

@@ -144,8 +144,8 @@ impl TopicCore {
         self.per_loop[loop_index].interest.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Replaces the snapshot, unless it is newer or there never was such a publication; says whether
-    /// it did. The loops to be told are named by [`take_waiting_loops`](Self::take_waiting_loops).
+    /// Replaces the snapshot, unless it is newer, there never was such a publication, or those after
+    /// it are at hand no more; says whether it did. The loops to be told are named by [`take_waiting_loops`](Self::take_waiting_loops).
     pub fn supply_snapshot(&self, sequence: u64, frame: Bytes) -> bool {
         let supplied = self.lock().supply(Snapshot { sequence, frame });
         if supplied {
@@ -192,11 +192,22 @@ impl TopicCore {
     /// A loop has a subscriber that cannot go on without a snapshot. Says whether nobody was waiting
     /// before.
     pub(super) fn await_snapshot(&self, loop_index: usize) -> bool {
-        self.per_loop[loop_index].awaits_snapshot.store(true, Ordering::Release);
+        self.watch_for_snapshot(loop_index);
         !self.snapshot_awaited.swap(true, Ordering::AcqRel)
     }
 
-    /// A snapshot source had nothing to give: the next one that waits asks again.
+    /// A loop is to be told of the next snapshot.
+    pub(super) fn watch_for_snapshot(&self, loop_index: usize) {
+        self.per_loop[loop_index].awaits_snapshot.store(true, Ordering::Release);
+    }
+
+    /// Whether there is a source that nobody waits for.
+    pub(super) fn may_ask_source(&self) -> bool {
+        let has_source = self.options.snapshot_source.is_some();
+        has_source && !self.snapshot_awaited.load(Ordering::Acquire)
+    }
+
+    /// A snapshot source had nothing to give: after the next publication it is asked again.
     pub fn give_up_awaiting(&self) {
         self.snapshot_awaited.store(false, Ordering::Release);
     }
