@@ -51,7 +51,10 @@ struct Update {
 
 impl Subscribers {
     fn bring_up(&mut self, lag: &mut Lag, key: u32, now: Duration, sink: &mut impl Sink) -> Next {
-        if self.is_too_late(lag, key, now, sink) || self.keeps_pace(lag, key, now, sink) {
+        if lag.closed
+            || self.is_too_late(lag, key, now, sink)
+            || self.keeps_pace(lag, key, now, sink)
+        {
             return Next::StillLagging;
         }
         let slow_consumer = *self.topic.slow_consumer();
@@ -110,11 +113,14 @@ impl Subscribers {
             sink.look_again_at(key, end);
             return false;
         }
-        // Closed once; it stays a subscriber until its connection is gone.
-        lag.since = Duration::MAX;
+        self.close(lag, key, sink);
+        true
+    }
+
+    fn close(&self, lag: &mut Lag, key: u32, sink: &mut impl Sink) {
+        lag.closed = true;
         self.stats().closed.add(1);
         sink.close(key);
-        true
     }
 
     /// Whether its next update is not due yet.
@@ -186,8 +192,7 @@ impl Subscribers {
                 lag.counted = lag.counted.max(upto);
                 lag.delivered = Some(upto);
                 if self.topic.delivery() == (Delivery::Every { overflow: Overflow::Close }) {
-                    self.stats().closed.add(1);
-                    sink.close(key);
+                    self.close(lag, key, sink);
                     return None;
                 }
                 sink.catch_up_soon(key);

@@ -22,6 +22,8 @@ pub(super) struct Lag {
     pub(super) wants_replay: bool,
     /// It has just subscribed: what it lacks was no publication to it.
     pub(super) new: bool,
+    /// Its connection has been closed on its account: it stays a subscriber until that is gone.
+    pub(super) closed: bool,
     /// It cannot go on without a snapshot.
     pub(super) awaits_snapshot: bool,
     /// It lags on purpose.
@@ -49,6 +51,7 @@ impl Lag {
             since: now,
             wants_replay: false,
             new: false,
+            closed: false,
             awaits_snapshot: false,
             pace: None,
             merged: merges.then(|| Box::new(Merged::new(delivered))),
