@@ -126,8 +126,9 @@ impl Subscribers {
     /// Whether its next update is not due yet.
     fn keeps_pace(&self, lag: &mut Lag, key: u32, now: Duration, sink: &mut impl Sink) -> bool {
         let Some(pace) = lag.pace.as_mut().filter(|pace| now < pace.next) else { return false };
-        let lacks = lag.delivered != Some(self.sequence);
-        if lacks && !std::mem::replace(&mut pace.planned, true) {
+        if lag.delivered != Some(self.sequence) {
+            // Also if it was planned: who looks in earlier, for another topic, has used that plan up.
+            pace.planned = true;
             sink.look_again_at(key, pace.next);
         }
         true
