@@ -186,6 +186,8 @@ impl Subscribers {
                 piece
             }
             Lacking::Publications(upto) => {
+                // The topic may be ahead of its loop: what follows is on its way here.
+                let upto = upto.min(self.sequence);
                 self.stats().dropped.add(upto.saturating_sub(lag.counted));
                 // Also what was published before it subscribed, and was promised to it.
                 let missed = upto.saturating_sub(lag.delivered.unwrap_or(upto));

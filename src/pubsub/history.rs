@@ -187,6 +187,10 @@ impl History {
         max_len: usize,
     ) -> Result<Piece, Lacking> {
         let Position { delivered, upto, wants_replay } = position;
+        if delivered == Some(upto) {
+            // Whatever the ring holds: it may be ahead.
+            return Ok(Piece { delivered: upto, ..Piece::default() });
+        }
         let log = match &self.retained {
             Retained::Values(values) => {
                 return Ok(value_piece(values, delivered.unwrap_or(0), upto, max_len));
