@@ -18,6 +18,7 @@
 use std::ops::Range;
 
 use super::assembly::Assembly;
+use super::whole_message::WholeMessage;
 use super::{AssembledMessage, Event, Message, ProtocolError, Workspace};
 use crate::frame::{CloseCode, CloseFrame, FrameHeader, HeaderRules, OpCode, encode_close};
 use crate::mask::apply_mask;
@@ -78,9 +79,45 @@ impl Endpoint {
         workspace: &mut Workspace,
         input: &'a mut [u8],
     ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
+        if self.is_idle_server(workspace) {
+            if let Some(whole) = WholeMessage::find(input, workspace.max_whole_len) {
+                return self.take_whole(workspace, input, &whole);
+            }
+        }
         self.decode_event(workspace, input).inspect_err(|_| self.end_input(workspace))
     }
 
+    /// Whether nothing is under way, so that the common case may be looked for.
+    #[inline]
+    fn is_idle_server(&self, workspace: &Workspace) -> bool {
+        let idle = self.assembly.is_none() && !self.input_ended && !self.close_sent;
+        idle && workspace.role == Role::Server
+    }
+
+    #[inline]
+    fn take_whole<'a>(
+        &mut self,
+        workspace: &mut Workspace,
+        input: &'a mut [u8],
+        whole: &WholeMessage,
+    ) -> Result<(usize, Option<Event<'a>>), ProtocolError> {
+        let payload = &mut input[whole.payload.clone()];
+        apply_mask(payload, whole.masking_key);
+        let message = if whole.is_text {
+            match simdutf8::basic::from_utf8(payload) {
+                Ok(text) => Message::Text(text),
+                Err(_) => {
+                    self.end_input(workspace);
+                    return Err(InvalidUtf8.into());
+                }
+            }
+        } else {
+            Message::Binary(payload)
+        };
+        Ok((whole.payload.end, Some(Event::Message(message))))
+    }
+
+    #[inline(never)]
     fn decode_event<'a>(
         &mut self,
         workspace: &mut Workspace,

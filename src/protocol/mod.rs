@@ -10,6 +10,7 @@ mod event;
 mod keep_alive;
 mod limits;
 mod outgoing;
+mod whole_message;
 mod workspace;
 
 pub use assembly::AssembledMessage;

@@ -15,6 +15,8 @@ const MAX_KEPT_LEN: usize = 256 * 1024;
 pub struct Workspace {
     pub(super) role: Role,
     pub(super) limits: Limits,
+    /// The longest message that may come in one frame.
+    pub(super) max_whole_len: usize,
     idle: Pool<Box<Assembly>>,
 }
 
@@ -22,7 +24,8 @@ impl Workspace {
     /// A workspace for endpoints of `role` under `limits`.
     #[must_use]
     pub fn new(role: Role, limits: Limits) -> Self {
-        Self { role, limits, idle: Pool::new(MAX_IDLE_COUNT) }
+        let max_whole_len = limits.max_frame_len.min(limits.max_message_len);
+        Self { role, limits, max_whole_len, idle: Pool::new(MAX_IDLE_COUNT) }
     }
 
     /// The limits that the endpoints obey.
