@@ -177,13 +177,13 @@ impl Subscribers {
             }
             Lacking::Snapshot => {
                 lag.awaits_snapshot = true;
-                let first = self.topic.await_snapshot(self.loop_index);
-                // One that has come since the first look would tell nobody.
-                let piece = self.topic.next_piece(position, room).ok();
-                if piece.is_none() && first && self.topic.options().snapshot_source.is_some() {
+                let next = self.topic.next_piece_or_await(self.loop_index, position, room);
+                if next.as_ref().is_err_and(|&first| first)
+                    && self.topic.options().snapshot_source.is_some()
+                {
                     sink.ask_for_snapshot(key, &self.topic);
                 }
-                piece
+                next.ok()
             }
             Lacking::Publications(upto) => {
                 // The topic may be ahead of its loop: what follows is on its way here.

@@ -147,7 +147,8 @@ impl TopicCore {
     /// Replaces the snapshot, unless it is newer, there never was such a publication, or those after
     /// it are at hand no more; says whether it did. The loops to be told are named by [`take_waiting_loops`](Self::take_waiting_loops).
     pub fn supply_snapshot(&self, sequence: u64, frame: Bytes) -> bool {
-        let supplied = self.lock().supply(Snapshot { sequence, frame });
+        let mut history = self.lock();
+        let supplied = history.supply(Snapshot { sequence, frame });
         if supplied {
             self.snapshot_awaited.store(false, Ordering::Release);
         }
@@ -189,11 +190,22 @@ impl TopicCore {
         &self.per_loop[loop_index].stats
     }
 
-    /// A loop has a subscriber that cannot go on without a snapshot. Says whether nobody was waiting
-    /// before.
-    pub(super) fn await_snapshot(&self, loop_index: usize) -> bool {
-        self.watch_for_snapshot(loop_index);
-        !self.snapshot_awaited.swap(true, Ordering::AcqRel)
+    /// Looks for a subscriber's next piece, and if there is none, its loop is to be told of the next
+    /// snapshot: whether nobody was waiting before.
+    ///
+    /// Both under the lock that snapshots are supplied under: one that comes in between would leave
+    /// behind a wait that nobody ends.
+    pub(super) fn next_piece_or_await(
+        &self,
+        loop_index: usize,
+        position: Position,
+        max_len: usize,
+    ) -> Result<Piece, bool> {
+        let history = self.lock();
+        history.next_piece(self.options.delivery, position, max_len).map_err(|_| {
+            self.watch_for_snapshot(loop_index);
+            !self.snapshot_awaited.swap(true, Ordering::AcqRel)
+        })
     }
 
     /// A loop is to be told of the next snapshot.
