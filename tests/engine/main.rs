@@ -6,6 +6,7 @@ mod support;
 
 mod backpressure;
 mod closing;
+mod conflation;
 mod descriptors;
 mod echo;
 mod http;
@@ -15,6 +16,9 @@ mod listening;
 mod panics;
 mod protocol_errors;
 mod publishing;
+mod replay;
+mod resync;
+mod rounds;
 mod sending;
 mod shutdown;
 mod slow_subscribers;
