@@ -337,8 +337,17 @@ impl Io {
         self.drop_carry(core);
     }
 
-    /// Keeps `rest` for when more has arrived.
-    pub(super) fn keep(&mut self, core: &mut Core, rest: &[u8]) {
+    /// Keeps `rest`, if there is any, for when more has arrived.
+    #[inline]
+    pub(super) fn carry_over(&mut self, core: &mut Core, rest: &[u8]) {
+        if rest.is_empty() {
+            self.drop_carry(core);
+        } else {
+            self.keep(core, rest);
+        }
+    }
+
+    fn keep(&mut self, core: &mut Core, rest: &[u8]) {
         if self.carry.capacity() == 0 {
             self.carry = core.carries.take_or(Vec::new);
         }
@@ -347,6 +356,7 @@ impl Io {
     }
 
     /// The carry is used up: it goes back to the pool unless it has grown large.
+    #[inline]
     pub(super) fn drop_carry(&mut self, core: &mut Core) {
         const MAX_KEPT_LEN: usize = 4096;
         if self.carry.capacity() > 0 {

@@ -81,9 +81,7 @@ impl<S: Service> EventLoop<S> {
     /// Sees to it that the connection is read in the next turn.
     pub(super) fn list(&mut self, key: u32) {
         if let Some(connection) = self.connections.get_mut(key as usize) {
-            if !std::mem::replace(&mut connection.io.flags.listed, true) {
-                self.core.ready.push(key);
-            }
+            connection.io.list(&mut self.core);
         }
     }
 
@@ -126,7 +124,9 @@ impl<S: Service> EventLoop<S> {
         };
         let io = &mut connection.io;
         let carried = io.carry.len();
-        self.read_buffer[..carried].copy_from_slice(&io.carry);
+        if carried > 0 {
+            self.read_buffer[..carried].copy_from_slice(&io.carry);
+        }
         let room = self.read_buffer.len() - carried;
         // What an earlier turn left over is used before the socket is asked for more: behind it
         // there may be the end of the stream.
@@ -140,18 +140,25 @@ impl<S: Service> EventLoop<S> {
                 Some(len) => (len, Progress::More),
             }
         };
+        if let Connection { io, phase: Phase::Open(open) } = connection {
+            let input = &mut self.read_buffer[..carried + len];
+            let used = consume_frames(&mut self.service, io, &mut self.core, open, input);
+            io.carry_over(&mut self.core, &input[used..]);
+            return progress;
+        }
+        self.use_up(key, carried + len);
+        progress
+    }
+
+    /// Uses up the first `len` bytes of the read buffer; a connection that is open from the start
+    /// does not come here.
+    fn use_up(&mut self, key: u32, len: usize) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        let used = self.consume(key, &mut buffer[..carried + len]);
+        let used = self.consume(key, &mut buffer[..len]);
         if let Some(connection) = self.connections.get_mut(key as usize) {
-            let rest = &buffer[used..carried + len];
-            if rest.is_empty() {
-                connection.io.drop_carry(&mut self.core);
-            } else {
-                connection.io.keep(&mut self.core, rest);
-            }
+            connection.io.carry_over(&mut self.core, &buffer[used..len]);
         }
         self.read_buffer = buffer;
-        progress
     }
 
     /// The socket has nothing, or has ended: then the connection is over, but for one that only
@@ -193,8 +200,10 @@ impl<S: Service> EventLoop<S> {
                     0 => return at,
                     used => used,
                 },
-                Phase::Open(_) => {
-                    return at + self.consume_frames(key, &mut input[at..]);
+                Phase::Open(ref mut open) => {
+                    let (io, input) = (&mut connection.io, &mut input[at..]);
+                    let used = consume_frames(&mut self.service, io, &mut self.core, open, input);
+                    return at + used;
                 }
                 Phase::Lingering => input.len() - at,
             };
@@ -205,45 +214,6 @@ impl<S: Service> EventLoop<S> {
                 break;
             }
             at += used;
-        }
-        at
-    }
-
-    /// Decodes frames and calls the service, up to the turn's budget of messages.
-    fn consume_frames(&mut self, key: u32, input: &mut [u8]) -> usize {
-        let Some(Connection { io, phase: Phase::Open(open) }) =
-            self.connections.get_mut(key as usize)
-        else {
-            return input.len();
-        };
-        let (core, service) = (&mut self.core, &mut self.service);
-        io.heard(core);
-        let mut at = 0;
-        let mut messages_left = core.config.max_messages_per_turn;
-        while at < input.len() {
-            if messages_left == 0 || must_hold(io, core) {
-                io.flags.unread = true;
-                break;
-            }
-            let decoded = open.session.endpoint.decode(&mut core.workspace, &mut input[at..]);
-            match decoded {
-                Ok((used, event)) => {
-                    at += used;
-                    let Some(event) = event else { break };
-                    messages_left -= 1;
-                    handle(service, io, core, open, event);
-                }
-                Err(error) => {
-                    fail(service, io, core, open, &error);
-                    at = input.len();
-                }
-            }
-            if io.flags.broken {
-                return input.len();
-            }
-        }
-        if messages_left == 0 && at < input.len() {
-            self.list(key);
         }
         at
     }
@@ -276,6 +246,13 @@ impl<S: Service> EventLoop<S> {
 }
 
 impl Io {
+    /// Sees to it that the connection is read in the next turn.
+    fn list(&mut self, core: &mut Core) {
+        if !std::mem::replace(&mut self.flags.listed, true) {
+            core.ready.push(self.id.index);
+        }
+    }
+
     /// What its own messages have brought to its queue, or will if each is answered by as much.
     fn answers_len(&self) -> usize {
         let queued = if self.flags.answers { self.queued_len() } else { 0 };
@@ -311,6 +288,45 @@ impl Io {
             }
         }
     }
+}
+
+/// Decodes frames and calls the service, up to the turn's budget of messages; returns how far it
+/// came.
+fn consume_frames<S: Service>(
+    service: &mut S,
+    io: &mut Io,
+    core: &mut Core,
+    open: &mut Open<S::State>,
+    input: &mut [u8],
+) -> usize {
+    io.heard(core);
+    let mut at = 0;
+    let mut messages_left = core.config.max_messages_per_turn;
+    while at < input.len() {
+        if messages_left == 0 || must_hold(io, core) {
+            io.flags.unread = true;
+            break;
+        }
+        match open.session.endpoint.decode(&mut core.workspace, &mut input[at..]) {
+            Ok((used, event)) => {
+                at += used;
+                let Some(event) = event else { break };
+                messages_left -= 1;
+                handle(service, io, core, open, event);
+            }
+            Err(error) => {
+                fail(service, io, core, open, &error);
+                at = input.len();
+            }
+        }
+        if io.flags.broken {
+            return input.len();
+        }
+    }
+    if messages_left == 0 && at < input.len() {
+        io.list(core);
+    }
+    at
 }
 
 /// The connection's own answers fill its queue, or will: what asks for more of them waits until they

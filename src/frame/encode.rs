@@ -16,6 +16,9 @@ pub fn encode_frame(
     masking_key: Option<[u8; 4]>,
     payload: &[u8],
 ) {
+    if let (true, None, len @ 0..=0xffff) = (fin, masking_key, payload.len()) {
+        return encode_message(out, opcode, payload, len as u16);
+    }
     let header =
         FrameHeader { fin, rsv1: false, opcode, masking_key, payload_len: payload.len() as u64 };
     let (head, head_len) = header.encode();
@@ -26,6 +29,20 @@ pub fn encode_frame(
     if let Some(key) = masking_key {
         apply_mask(&mut out[start..], key);
     }
+}
+
+/// The common case: what a server sends, in one frame of less than 64 KiB.
+#[inline]
+fn encode_message(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], payload_len: u16) {
+    let first = 0x80 | opcode as u8;
+    out.reserve(4 + payload.len());
+    if payload_len < 126 {
+        out.extend_from_slice(&[first, payload_len as u8]);
+    } else {
+        let [high, low] = payload_len.to_be_bytes();
+        out.extend_from_slice(&[first, 126, high, low]);
+    }
+    out.extend_from_slice(payload);
 }
 
 /// The header of a whole, unmasked message of `payload_len` bytes: what a server sends before a
