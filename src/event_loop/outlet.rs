@@ -146,6 +146,10 @@ impl Outlet<'_> {
     }
 
     pub(super) fn close_now(&mut self, code: CloseCode, reason: &str) {
+        if self.io.queued_len() > 0 {
+            // What callbacks have sent goes ahead of publications that wait, the close frame behind.
+            self.io.uncork(self.core);
+        }
         self.session.endpoint.close(&mut self.core.cork, code, reason, None);
         self.io.flags.close_encoded = true;
     }
