@@ -1,9 +1,14 @@
 //! Topics of latest values.
 
-use tickwire::{Outcome, Topic, TopicOptions};
+use std::time::Duration;
+
+use tickwire::{
+    Message, Outcome, Outgoing, SlowConsumer, SubscribeOptions, Subscribed, Topic, TopicOptions,
+};
 
 use super::rounds::{Feed, come_and_go};
-use super::support::PATIENCE;
+use super::stage::{STEPS, Stage, sequence_of};
+use super::support::{Client, Mode, PATIENCE, Received, Running, Script, in_each_mode};
 
 /// Values of sixty-four keys, each no more than its sequence number.
 struct Values;
@@ -54,4 +59,174 @@ impl Feed for Values {
 #[test]
 fn who_subscribes_while_values_change_has_the_publishers_values() {
     come_and_go(&Values);
+}
+
+/// A number to be added to what its key has; the last publication says so.
+fn addend(key: u8, number: u64, is_last: bool) -> Vec<u8> {
+    let mut payload = number.to_le_bytes().to_vec();
+    payload.extend([key, u8::from(is_last)]);
+    // Long enough for queues to fill.
+    payload.resize(1000, 0);
+    payload
+}
+
+fn number_of(payload: &[u8]) -> u64 {
+    u64::from_le_bytes(payload[..8].try_into().expect("eight bytes"))
+}
+
+/// One addend out of two of the same key.
+fn sum(older: Message<'_>, newer: Message<'_>) -> Outgoing<'static> {
+    let (older, newer) = (older.as_bytes(), newer.as_bytes());
+    assert_eq!(older[8], newer[8], "values of different keys");
+    addend(older[8], number_of(older) + number_of(newer), newer[9] == 1).into()
+}
+
+type Sums = [u64; KEY_COUNT as usize];
+
+/// Adds up what comes, to the last.
+fn add_up(client: &mut Client) -> (Sums, u64) {
+    let (mut sums, mut received) = ([0; KEY_COUNT as usize], 0);
+    loop {
+        let Received::Binary(payload) = client.recv() else { panic!("not an addend") };
+        sums[usize::from(payload[8])] += number_of(&payload);
+        received += 1;
+        if payload[9] == 1 {
+            return (sums, received);
+        }
+    }
+}
+
+/// Addends from two threads at once; the test's own thread sends the last one.
+fn publish_addends(topic: &Topic, count: u64) -> Sums {
+    let publish = |from: u64| {
+        let mut sums = [0; KEY_COUNT as usize];
+        for i in from..from + count / 2 {
+            let (key, number) = (key(i), i * i % 1_000_003);
+            let outcome = topic.publish_keyed_wait([key], addend(key, number, false), PATIENCE);
+            assert_eq!(outcome, Outcome::Sent);
+            sums[usize::from(key)] += number;
+        }
+        sums
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| publish(1_000_000));
+        let sums = publish(0);
+        let other = other.join().expect("a publisher");
+        std::array::from_fn(|key| sums[key] + other[key])
+    })
+}
+
+#[test]
+fn merged_sums_survive_a_stall_exactly() {
+    const COUNT: u64 = 1000;
+    in_each_mode(|mode| {
+        let options = TopicOptions::latest().slow_consumer(STEPS).merge(sum);
+        let stage = Stage::new(mode.builder().event_loops(2), options, Script::new());
+        let (mut sleeper, _) = stage.subscribe();
+        let (mut reader, _) = stage.subscribe();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(move || add_up(&mut reader));
+            let stalled = publish_addends(&stage.topic, COUNT);
+            assert!(stage.topic.stats().lags > 0, "{:?}", stage.topic.stats());
+            // It comes back while addends are still published.
+            let sleeper = scope.spawn(move || add_up(&mut sleeper));
+            let late = publish_addends(&stage.topic, COUNT);
+            assert_eq!(stage.topic.publish_keyed([0], addend(0, 1, true)), Outcome::Sent);
+            let mut expected: Sums = std::array::from_fn(|key| stalled[key] + late[key]);
+            expected[0] += 1;
+
+            let (sums, received) = sleeper.join().expect("the sleeper");
+            assert_eq!(sums, expected, "after a stall");
+            let (reader_sums, reader_received) = reader.join().expect("the reader");
+            assert_eq!(reader_sums, expected, "of one that reads");
+            assert!(received < 2 * COUNT, "{received} of {}", 2 * COUNT);
+            let stats = stage.settled(2);
+            assert_eq!(stats.delivered, received + reader_received, "{stats:?}");
+            assert_eq!(stats.conflated, 2 * (2 * COUNT + 1) - stats.delivered, "{stats:?}");
+        });
+    });
+}
+
+/// Publishes one by one, so that there is something to leave out, and reads to the last.
+fn rated(stage: &Stage, count: u64, key_count: u64) -> Vec<u64> {
+    let (mut client, id) = stage.connect();
+    let options = SubscribeOptions { max_rate: Some(10.0), ..SubscribeOptions::default() };
+    let subscribed = stage.server.handle().subscribe_with(id, &stage.topic, options);
+    assert!(subscribed.is_subscribed(), "{subscribed:?}");
+    for _ in 0..count {
+        stage.publish(1, key_count);
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    let mut received = Vec::new();
+    while received.last() != Some(&count) {
+        received.push(sequence_of(&client.recv()));
+    }
+    assert!(received.is_sorted_by(|earlier, later| earlier < later), "{received:?}");
+    received
+}
+
+/// Steps that would close whoever lags without having asked for it.
+const SHORT: SlowConsumer = SlowConsumer { max_lag: Some(Duration::from_millis(50)), ..STEPS };
+
+#[test]
+fn whoever_asks_for_fewer_updates_gets_the_latest_of_each_key_and_all_is_counted() {
+    const COUNT: u64 = 400;
+    in_each_mode(|mode| {
+        let options = TopicOptions::latest().slow_consumer(SHORT);
+        let stage = Stage::new(mode.builder(), options, Script::new());
+        let received = rated(&stage, COUNT, 4);
+        let stats = stage.settled(1);
+        assert_eq!(stats.delivered, received.len() as u64, "{stats:?}");
+        assert!(stats.conflated > 0 && stats.pending == 0, "{stats:?}");
+        assert_eq!((stats.closed, stats.lags), (0, 0), "it lags because it wants to: {stats:?}");
+    });
+}
+
+#[test]
+fn whoever_asks_for_fewer_updates_of_deltas_still_gets_each_delta() {
+    const COUNT: u64 = 400;
+    in_each_mode(|mode| {
+        let options = TopicOptions::resync().slow_consumer(SHORT).replay(1000, 16 << 20);
+        let stage = Stage::new(mode.builder(), options, Script::new());
+        let received = rated(&stage, COUNT, 1);
+        assert!(received.into_iter().eq(1..=COUNT), "a gap");
+        let stats = stage.settled(1);
+        assert_eq!((stats.delivered, stats.closed), (COUNT, 0), "{stats:?}");
+    });
+}
+
+/// Two keys and no more.
+fn two_keys(mode: Mode) -> (Running, Topic, Client) {
+    let script = Script::new().on_open(|ctx| {
+        let topic = ctx.server().topic_with("t", TopicOptions::latest().max_keys(2));
+        assert_eq!(ctx.subscribe(&topic), Subscribed::Live);
+        ctx.send("subscribed");
+    });
+    let server = Running::start(mode.builder(), script);
+    let mut client = server.connect();
+    client.expect_text("subscribed");
+    let topic = server.handle().topic("t");
+    (server, topic, client)
+}
+
+#[test]
+fn a_key_too_many_is_refused_and_reaches_nobody() {
+    in_each_mode(|mode| {
+        let (_server, topic, mut client) = two_keys(mode);
+        assert_eq!(topic.publish_keyed("a", "a1"), Outcome::Sent);
+        assert_eq!(topic.publish_keyed("b", "b2"), Outcome::Sent);
+        assert_eq!(topic.publish_keyed("c", "one too many"), Outcome::Dropped);
+        assert_eq!(topic.publish_keyed_with("c", |_| "one too many"), Outcome::Dropped);
+        assert_eq!(topic.publish("of the topic itself: a key too"), Outcome::Dropped);
+        // All or none.
+        let values = [("a", "a, none of it"), ("c", "one too many")];
+        assert_eq!(topic.publish_all_keyed(values), Outcome::Dropped);
+        assert_eq!((topic.sequence(), topic.stats().keys), (2, 2));
+        assert_eq!(topic.publish_all_keyed([("a", "a3"), ("b", "b4")]), Outcome::Sent);
+        assert!(topic.remove_key("a") && !topic.remove_key("a"));
+        assert_eq!(topic.publish_keyed("c", "c5"), Outcome::Sent);
+        for expected in ["a1", "b2", "a3", "b4", "c5"] {
+            client.expect_text(expected);
+        }
+    });
 }

@@ -1,0 +1,240 @@
+//! What happens to a slow subscriber, step by step.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use tickwire::{Missed, Overflow, SlowConsumer, TopicOptions};
+
+use super::stage::{STEPS, Stage, sequence_of};
+use super::support::{Client, Received, Script, eventually, in_each_mode, soon};
+
+/// More than every buffer between a server and a client that does not read, with `max_backpressure`
+/// at its default still less than that.
+const COUNT: u64 = 120;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Slow,
+    Drain,
+}
+
+#[test]
+fn a_handler_hears_of_each_backlog_once_and_of_its_end() {
+    in_each_mode(|mode| {
+        let (events, told) = channel();
+        let script = Script::new()
+            .on_slow({
+                let events = events.clone();
+                move |ctx| {
+                    ctx.send("you are slow");
+                    events.send(Told::Slow).expect("the test listens");
+                }
+            })
+            .on_drain(move |_| events.send(Told::Drain).expect("the test listens"));
+        let options = TopicOptions::every(Overflow::Close).slow_consumer(STEPS);
+        let stage = Stage::new(mode.builder(), options, script);
+        let (mut client, _) = stage.subscribe();
+        let mut last = 0;
+        for _ in 0..3 {
+            stage.publish(COUNT / 2, 1);
+            assert_eq!(soon(&told), Told::Slow);
+            stage.publish(COUNT / 2, 1);
+            stage.settled(1);
+            let mut warned = false;
+            while last < stage.topic.sequence() {
+                match client.recv() {
+                    Received::Text(text) => {
+                        assert!(!std::mem::replace(&mut warned, true), "{text:?} came twice");
+                    }
+                    other => {
+                        last += 1;
+                        assert_eq!(sequence_of(&other), last);
+                    }
+                }
+            }
+            assert!(warned, "the warning goes ahead of what waits");
+            assert_eq!(soon(&told), Told::Drain);
+        }
+        client.leave();
+        assert_eq!(stage.server.handle().stats().total.slow_consumers, 3);
+        drop(stage);
+        assert_eq!(told.try_recv().ok(), None, "nothing else was told");
+    });
+}
+
+#[test]
+fn what_has_grown_old_is_dropped_and_counted_and_the_rest_arrives_in_order() {
+    const MAX_AGE: Duration = Duration::from_secs(2);
+    const FRESH_COUNT: u64 = 5;
+    in_each_mode(|mode| {
+        let steps = SlowConsumer { max_age: Some(MAX_AGE), ..STEPS };
+        let options = TopicOptions::every(Overflow::Close).slow_consumer(steps);
+        let stage = Stage::new(mode.builder(), options, Script::new());
+        let (mut client, _) = stage.subscribe();
+        stage.publish(COUNT, 1);
+        stage.settled(1);
+        std::thread::sleep(MAX_AGE + Duration::from_millis(300));
+        stage.publish(FRESH_COUNT, 1);
+        stage.settled(1);
+
+        let mut last = 0;
+        let mut gaps = Vec::new();
+        let mut received = 0;
+        while last < COUNT + FRESH_COUNT {
+            let sequence = sequence_of(&client.recv());
+            assert!(sequence > last, "{sequence} behind {last}");
+            gaps.extend((sequence > last + 1).then_some(last + 1..sequence));
+            (last, received) = (sequence, received + 1);
+        }
+        assert_eq!(gaps.len(), 1, "{gaps:?}");
+        assert!(gaps[0].start > 1 && gaps[0].end == COUNT + 1, "{gaps:?}: all the old are gone");
+        let stats = stage.settled(1);
+        assert_eq!((stats.delivered, stats.pending, stats.closed), (received, 0, 0));
+        assert_eq!(stats.dropped, COUNT + FRESH_COUNT - received);
+        assert_eq!(stage.server.handle().stats().total.deliveries_dropped, stats.dropped);
+    });
+}
+
+#[test]
+fn whoever_lags_for_too_long_is_closed_with_1013_and_nobody_else() {
+    let steps = SlowConsumer { max_lag: Some(Duration::from_millis(300)), ..STEPS };
+    for options in [TopicOptions::latest(), TopicOptions::resync()] {
+        let options = options.slow_consumer(steps);
+        in_each_mode(|mode| {
+            let builder = mode.builder().close_timeout(Duration::from_secs(60));
+            let stage = Stage::new(builder, options.clone(), Script::new());
+            let (mut reader, _) = stage.subscribe();
+            let (mut sleeper, _) = stage.subscribe();
+            for sequence in 1..=COUNT {
+                stage.publish(1, 4);
+                assert_eq!(sequence_of(&reader.recv()), sequence);
+            }
+            eventually("it lags", || stage.topic.stats().lags == 1);
+            eventually("it is closed", || stage.topic.stats().closed == 1);
+            stage.publish(1, 4);
+            assert_eq!(sequence_of(&reader.recv()), COUNT + 1);
+            let received = up_to_close(&mut sleeper);
+            let (close, publications) = received.split_last().expect("a close frame");
+            assert!(matches!(close, Received::Close(1013, _)), "{close:?}");
+            for (sequence, received) in (1..).zip(publications) {
+                assert_eq!(sequence_of(received), sequence, "no gap before the end");
+            }
+            assert!((publications.len() as u64) < COUNT);
+            eventually("it has gone", || stage.topic.subscriber_count() == 1);
+            let total = stage.server.handle().stats().total;
+            assert_eq!(total.subscribers_closed, 1);
+            assert_eq!(stage.topic.stats().closed, 1);
+            stage.publish(1, 4);
+            assert_eq!(sequence_of(&reader.recv()), COUNT + 2);
+        });
+    }
+}
+
+fn up_to_close(client: &mut Client) -> Vec<Received> {
+    let mut received = Vec::new();
+    loop {
+        received.push(client.recv());
+        match received.last() {
+            Some(Received::Close(code, _)) => {
+                client.close(*code, "");
+                client.expect_end();
+                return received;
+            }
+            Some(Received::End | Received::Reset) => panic!("no close frame"),
+            _ => {}
+        }
+    }
+}
+
+/// Topics that say in band what was missed.
+fn telling(options: TopicOptions) -> TopicOptions {
+    options.slow_consumer(STEPS).notice(|notice| {
+        assert_eq!(notice.topic, "t");
+        let missed = match notice.missed {
+            Missed::Conflated => "conflated",
+            Missed::Resynced => "resynced",
+            _ => "other",
+        };
+        Some(format!("{missed} {} {}", notice.count, notice.sequence).into())
+    })
+}
+
+/// A notice's numbers: how many were missed, and up to which publication that goes.
+fn noticed(text: &str, missed: &str) -> (u64, u64) {
+    let words: Vec<_> = text.split(' ').collect();
+    assert_eq!(words[0], missed);
+    (words[1].parse().expect("a count"), words[2].parse().expect("a sequence number"))
+}
+
+#[test]
+fn a_notice_goes_ahead_of_conflated_values_and_says_exactly_how_many_there_were() {
+    const KEY_COUNT: u64 = 30;
+    in_each_mode(|mode| {
+        let stage = Stage::new(mode.builder(), telling(TopicOptions::latest()), Script::new());
+        let (mut client, _) = stage.subscribe();
+        let (mut last, mut received, mut told, mut notice_count) = (0, 0, 0, 0);
+        for _ in 0..3 {
+            stage.publish(2 * COUNT, KEY_COUNT);
+            stage.settled(1);
+            while last < stage.topic.sequence() {
+                let text = match client.recv() {
+                    Received::Text(text) => text,
+                    other => {
+                        assert_eq!(sequence_of(&other), last + 1, "a gap without a notice");
+                        (last, received) = (last + 1, received + 1);
+                        continue;
+                    }
+                };
+                let (count, upto) = noticed(&text, "conflated");
+                assert!(count > 0 && upto > last + count, "{text} behind {last}");
+                for _ in 0..upto - last - count {
+                    let sequence = sequence_of(&client.recv());
+                    assert!(sequence > last, "{sequence} behind {last}");
+                    (last, received) = (sequence, received + 1);
+                }
+                assert_eq!(last, upto, "the notice counts what comes behind it");
+                (told, notice_count) = (told + count, notice_count + 1);
+            }
+        }
+        assert!(notice_count > 3, "{notice_count}: more values than fit into one piece");
+        let stats = stage.settled(1);
+        assert_eq!((stats.conflated, stats.delivered), (told, received), "{stats:?}");
+        assert_eq!(stats.lags, 3, "{stats:?}");
+    });
+}
+
+#[test]
+fn a_notice_goes_ahead_of_a_snapshot_and_says_exactly_what_it_makes_up_for() {
+    in_each_mode(|mode| {
+        let options = telling(TopicOptions::resync()).replay(16, 1 << 20);
+        let stage = Stage::new(mode.builder(), options, Script::new());
+        let (mut client, _) = stage.subscribe();
+        let (mut last, mut received, mut told) = (0, 0, 0);
+        for _ in 0..3 {
+            stage.publish(2 * COUNT, 1);
+            let state = stage.topic.sequence();
+            assert!(stage.topic.supply_snapshot(state, format!("all up to {state}")));
+            stage.publish(3, 1);
+            stage.settled(1);
+            let mut notices = 0;
+            while last < stage.topic.sequence() {
+                match client.recv() {
+                    Received::Text(text) => {
+                        let (count, upto) = noticed(&text, "resynced");
+                        assert_eq!((last + count, upto), (state, state + 3), "{text}");
+                        client.expect_text(&format!("all up to {state}"));
+                        (last, told, notices) = (state, told + count, notices + 1);
+                    }
+                    other => {
+                        assert_eq!(sequence_of(&other), last + 1, "a gap without a notice");
+                        (last, received) = (last + 1, received + 1);
+                    }
+                }
+            }
+            assert_eq!(notices, 1);
+        }
+        let stats = stage.settled(1);
+        assert_eq!((stats.dropped, stats.delivered), (told, received), "{stats:?}");
+        assert_eq!((stats.resyncs, stats.snapshots, stats.lags), (3, 3, 3), "{stats:?}");
+    });
+}
