@@ -140,7 +140,7 @@ fn merged_sums_survive_a_stall_exactly() {
             let (reader_sums, reader_received) = reader.join().expect("the reader");
             assert_eq!(reader_sums, expected, "of one that reads");
             assert!(received < 2 * COUNT, "{received} of {}", 2 * COUNT);
-            let stats = stage.settled(2);
+            let stats = stage.drained(2);
             assert_eq!(stats.delivered, received + reader_received, "{stats:?}");
             assert_eq!(stats.conflated, 2 * (2 * COUNT + 1) - stats.delivered, "{stats:?}");
         });
@@ -175,7 +175,7 @@ fn whoever_asks_for_fewer_updates_gets_the_latest_of_each_key_and_all_is_counted
         let options = TopicOptions::latest().slow_consumer(SHORT);
         let stage = Stage::new(mode.builder(), options, Script::new());
         let received = rated(&stage, COUNT, 4);
-        let stats = stage.settled(1);
+        let stats = stage.drained(1);
         assert_eq!(stats.delivered, received.len() as u64, "{stats:?}");
         assert!(stats.conflated > 0 && stats.pending == 0, "{stats:?}");
         assert_eq!((stats.closed, stats.lags), (0, 0), "it lags because it wants to: {stats:?}");
@@ -190,7 +190,7 @@ fn whoever_asks_for_fewer_updates_of_deltas_still_gets_each_delta() {
         let stage = Stage::new(mode.builder(), options, Script::new());
         let received = rated(&stage, COUNT, 1);
         assert!(received.into_iter().eq(1..=COUNT), "a gap");
-        let stats = stage.settled(1);
+        let stats = stage.drained(1);
         assert_eq!((stats.delivered, stats.closed), (COUNT, 0), "{stats:?}");
     });
 }

@@ -9,6 +9,7 @@ mod closing;
 mod conflation;
 mod descriptors;
 mod echo;
+mod fairness;
 mod http;
 mod ladder;
 mod lanes;

@@ -57,13 +57,23 @@ impl Stage {
 
     /// The topic's numbers, once its loops have seen all publications.
     pub(super) fn settled(&self, subscriber_count: u64) -> TopicStats {
+        self.numbers(subscriber_count, |_| true)
+    }
+
+    /// The same once nobody lacks anything.
+    pub(super) fn drained(&self, subscriber_count: u64) -> TopicStats {
+        self.numbers(subscriber_count, |stats| stats.pending == 0)
+    }
+
+    fn numbers(&self, subscriber_count: u64, are_due: impl Fn(&TopicStats) -> bool) -> TopicStats {
         let offered = self.topic.sequence() * subscriber_count;
-        eventually("all is offered", || {
-            let stats = self.topic.stats();
+        let mut stats = self.topic.stats();
+        eventually("the numbers add up", || {
+            stats = self.topic.stats();
             let met = stats.delivered + stats.conflated + stats.dropped + stats.pending;
-            (stats.offered, met) == (offered, offered)
+            stats.offered == offered && met == offered && are_due(&stats)
         });
-        self.topic.stats()
+        stats
     }
 }
 
