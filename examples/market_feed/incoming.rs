@@ -15,7 +15,7 @@ use crate::message::{
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Incoming {
     /// The first message.
-    Welcome { protocol: u64, source: String },
+    Welcome { protocol: u64, source: String, run: u64 },
     /// All symbols; their order is the numbering of the binary encoding.
     Symbols(Vec<Instrument>),
     /// A subscription began.
@@ -24,6 +24,8 @@ pub(crate) enum Incoming {
     Unsubscribed { channel: String, symbols: Vec<String> },
     /// The answer to a ping, with the JSON text of `t`.
     Pong { t: String },
+    /// Messages up to `seq` did not reach this client.
+    Notice { channel: String, symbol: String, missed: String, count: u64, seq: u64 },
     /// A request was not carried out.
     Error { code: String, message: String },
     /// Something happened in a market.
@@ -97,6 +99,10 @@ struct Members<'a> {
     #[serde(borrow)]
     asks: Levels<'a>,
     checksum: Option<u32>,
+    #[serde(borrow)]
+    missed: Text<'a>,
+    count: Option<u64>,
+    run: Option<u64>,
     protocol: Option<u64>,
     #[serde(borrow)]
     source: Text<'a>,
@@ -123,6 +129,7 @@ pub(crate) fn decode(text: &str, directory: &Directory) -> Result<Incoming, Inco
         "welcome" => Incoming::Welcome {
             protocol: present("protocol", members.protocol)?,
             source: owned("source", members.source)?,
+            run: present("run", members.run)?,
         },
         "symbols" => Incoming::Symbols(instruments(present("symbols", members.symbols)?)?),
         "subscribed" => Incoming::Subscribed {
@@ -134,6 +141,13 @@ pub(crate) fn decode(text: &str, directory: &Directory) -> Result<Incoming, Inco
             symbols: serde_json::from_str(present("symbols", members.symbols)?.get())?,
         },
         "pong" => Incoming::Pong { t: members.t.map_or("null", RawValue::get).to_owned() },
+        "notice" => Incoming::Notice {
+            channel: owned("channel", members.channel)?,
+            symbol: owned("symbol", members.symbol)?,
+            missed: owned("missed", members.missed)?,
+            count: present("count", members.count)?,
+            seq: present("seq", members.seq)?,
+        },
         "error" => Incoming::Error {
             code: owned("code", members.code)?,
             message: owned("message", members.message)?,
@@ -330,11 +344,28 @@ mod tests {
             read(|out| wire::push_symbols(out, Some("[1]"), &directory)),
             Incoming::Symbols(instruments)
         );
+        let welcome = wire::Welcome {
+            server: "server",
+            source: "replay",
+            run: 9,
+            connection: "0.1",
+            time: 7,
+        };
         assert_eq!(
-            read(|out| wire::push_welcome(out, "server", "replay", 7)),
-            Incoming::Welcome { protocol: wire::PROTOCOL, source: "replay".into() }
+            read(|out| wire::push_welcome(out, &welcome)),
+            Incoming::Welcome { protocol: wire::PROTOCOL, source: "replay".into(), run: 9 }
         );
         let channel = Channel::Book;
+        assert_eq!(
+            read(|out| wire::push_notice(out, channel, "A\"B", "resynced", 3, 8)),
+            Incoming::Notice {
+                channel: "book".into(),
+                symbol: "A\"B".into(),
+                missed: "resynced".into(),
+                count: 3,
+                seq: 8
+            }
+        );
         assert_eq!(
             read(|out| wire::push_subscribed(out, true, None, channel, &[0], &directory)),
             Incoming::Subscribed { channel: "book".into(), symbols: vec!["A\"B".into()] }

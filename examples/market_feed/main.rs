@@ -4,9 +4,9 @@
 //! `cargo run --release --example market_feed`, then open the address that it prints.
 //!
 //! `options.rs` reads the command line and `market.rs` turns a source into numbered messages, each
-//! encoded once. `feed.rs` is the thread that owns the market and publishes it, `service.rs` the
-//! handler that takes requests, and `site.rs` serves the page. `wire.rs` and `binary.rs` are the
-//! protocol.
+//! encoded once. `topics.rs` says what becomes of them for those who come late or read slowly,
+//! `feed.rs` is the thread that owns the market and publishes it, `service.rs` the handler that takes
+//! requests, and `site.rs` serves the page. `wire.rs` and `binary.rs` are the protocol.
 
 mod binance;
 #[cfg_attr(not(test), allow(dead_code, reason = "to decode is the client's part"))]
@@ -56,9 +56,8 @@ use feed::{Errand, Feed};
 use options::Options;
 use service::Service;
 use status::Status;
+use topics::LazyTopics;
 
-/// Requests that may wait for the market's thread; more are refused.
-const MAX_ERRANDS: usize = 16 * 1024;
 /// How long connections may take to say goodbye after Ctrl-C.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// How long readers may take for the rest of a replay that has ended.
@@ -79,9 +78,10 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let market = options.market()?;
-    let (errands, inbox) = mpsc::sync_channel(MAX_ERRANDS);
-    let status = Arc::new(Status::new(&market));
-    let service = Service::new(&market, errands.clone(), Arc::clone(&status));
+    let (errands, inbox) = mpsc::channel();
+    let topics = Arc::new(LazyTopics::new(&market));
+    let status = Arc::new(Status::new(&market, Arc::clone(&topics)));
+    let service = Service::new(&market, Arc::clone(&topics), errands.clone(), Arc::clone(&status));
     let server = options.server().start(service).map_err(|error| explain(error, options))?;
     let handle = server.handle();
     status.set_server(handle.clone());
@@ -94,7 +94,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     })?;
     announce(&server);
-    Feed::new(market, handle.clone(), inbox, status, options.manner()).run();
+    Feed::new(market, handle.clone(), topics, inbox, status, options.manner()).run();
     handle.shutdown(REST);
     Ok(server.join()?)
 }

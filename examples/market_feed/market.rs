@@ -2,8 +2,7 @@
 //!
 //! One thread owns the [`Market`] and calls [`Market::advance`] whenever the time that it answered
 //! has come; every message goes to a [`Sink`], encoded once per encoding. Between two turns the
-//! same thread asks for the current state on behalf of those who come later, so that what they are
-//! told and what is published next follow each other without a lock.
+//! same thread asks for the books as they are then: the next delta of each follows.
 
 use std::sync::Arc;
 
@@ -18,13 +17,7 @@ use crate::wire;
 
 /// Where messages go.
 pub(crate) trait Sink {
-    /// Whether anybody wants messages of this kind now. Those that nobody wants are numbered, but
-    /// not encoded.
-    fn wants(&self, _channel: Channel, _symbol: u16, _encoding: Encoding) -> bool {
-        true
-    }
-
-    /// Takes a message.
+    /// Takes a message, whether anybody wants it now or not: those who come later may.
     fn publish(&mut self, update: Update<'_>);
 }
 
@@ -33,10 +26,8 @@ pub(crate) trait Sink {
 pub(crate) struct Update<'a> {
     pub(crate) channel: Channel,
     pub(crate) symbol: u16,
-    /// `None` if the sink did not want it.
-    pub(crate) json: Option<&'a str>,
-    /// `None` if the sink did not want it. Raw messages have no binary form: subscribers of both
-    /// subprotocols get the JSON text.
+    pub(crate) json: &'a str,
+    /// Raw messages have no binary form: subscribers of both subprotocols get the JSON text.
     pub(crate) binary: Option<&'a [u8]>,
 }
 
@@ -129,18 +120,6 @@ impl Market {
             }
             Encoding::Binary => Encoded::binary(|binary| binary::push_book(binary, &book)),
         }
-    }
-
-    /// The latest ticker of a symbol; `None` before its first.
-    pub(crate) fn ticker(&self, symbol: u16, encoding: Encoding) -> Option<Encoded> {
-        let state = self.outlet.state(symbol);
-        let ticker = state.ticker()?;
-        Some(match encoding {
-            Encoding::Json => {
-                Encoded::json(|json| wire::push_ticker(json, state.instrument(), &ticker))
-            }
-            Encoding::Binary => Encoded::binary(|binary| binary::push_ticker(binary, &ticker)),
-        })
     }
 
     /// Figures since the start.
@@ -265,10 +244,7 @@ impl Outlet {
     /// Passes a captured message on.
     pub(crate) fn raw(&mut self, symbol: u16, text: &str, sink: &mut dyn Sink) {
         self.stats.raw += 1;
-        let channel = Channel::Raw;
-        if Encoding::ALL.into_iter().any(|encoding| sink.wants(channel, symbol, encoding)) {
-            sink.publish(Update { channel, symbol, json: Some(text), binary: None });
-        }
+        sink.publish(Update { channel: Channel::Raw, symbol, json: text, binary: None });
     }
 }
 
@@ -285,21 +261,11 @@ impl Encoder<'_> {
         write_json: impl FnOnce(&mut String),
         write_binary: impl FnOnce(&mut Vec<u8>),
     ) {
-        let wants_json = self.sink.wants(channel, symbol, Encoding::Json);
-        let wants_binary = self.sink.wants(channel, symbol, Encoding::Binary);
-        if wants_json {
-            self.json.clear();
-            write_json(self.json);
-        }
-        if wants_binary {
-            self.binary.clear();
-            write_binary(self.binary);
-        }
-        if wants_json || wants_binary {
-            let json = wants_json.then_some(self.json.as_str());
-            let binary = wants_binary.then_some(self.binary.as_slice());
-            self.sink.publish(Update { channel, symbol, json, binary });
-        }
+        self.json.clear();
+        write_json(self.json);
+        self.binary.clear();
+        write_binary(self.binary);
+        self.sink.publish(Update { channel, symbol, json: self.json, binary: Some(self.binary) });
     }
 }
 

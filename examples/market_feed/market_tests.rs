@@ -75,10 +75,10 @@ impl Sink for Client {
     fn publish(&mut self, update: Update<'_>) {
         if update.channel == Channel::Raw {
             assert!(update.binary.is_none());
-            self.raw.push(update.json.unwrap().to_owned());
+            self.raw.push(update.json.to_owned());
             return;
         }
-        let message = self.decode_json(update.json.unwrap());
+        let message = self.decode_json(update.json);
         assert_eq!(binary::decode(update.binary.unwrap()), Ok(message.clone()));
         let seq = seq_of(&message);
         let previous = self.seqs.entry((update.channel, update.symbol)).or_insert(seq - 1);
@@ -200,31 +200,6 @@ fn the_same_seed_and_clock_publish_the_same_messages() {
     };
     assert_eq!(run(9), run(9));
     assert_ne!(run(9), run(10));
-}
-
-#[test]
-fn what_nobody_wants_is_numbered_but_not_encoded() {
-    struct Picky(Vec<(Channel, u64)>);
-    impl Sink for Picky {
-        fn wants(&self, channel: Channel, symbol: u16, encoding: Encoding) -> bool {
-            (channel, symbol, encoding) == (Channel::Book, 2, Encoding::Binary)
-        }
-        fn publish(&mut self, update: Update<'_>) {
-            assert!(update.json.is_none());
-            let message = binary::decode(update.binary.unwrap()).unwrap();
-            self.0.push((update.channel, seq_of(&message)));
-        }
-    }
-    let mut market = simulated(2);
-    let mut picky = Picky(Vec::new());
-    for turn in 0..300 {
-        market.advance(START + turn * MS, &mut picky);
-    }
-    assert!(picky.0.len() >= 5);
-    assert_eq!(picky.0.last(), Some(&(Channel::Book, picky.0.len() as u64)));
-    let ticker = Client::new(&market).decode(&market.ticker(0, Encoding::Json).unwrap());
-    let Message::Ticker(ticker) = ticker else { panic!("{ticker:?}") };
-    assert!(ticker.seq >= 2, "tickers were published unseen");
 }
 
 /// Three seconds of two symbols: trades, best prices and depth, with a level that goes stale.

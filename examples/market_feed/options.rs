@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
-use tickwire::{Builder, Limits, Server};
+use tickwire::{Builder, Limits, Server, SlowConsumer};
 
 use crate::feed::Manner;
 use crate::market::Market;
@@ -16,8 +17,12 @@ use crate::simulator::Simulator;
 
 /// The longest request, in bytes: names of thousands of symbols.
 const MAX_REQUEST_LEN: usize = 256 << 10;
-/// Bytes that may wait for one client before it is closed as too slow.
-const MAX_BACKPRESSURE: usize = 32 << 20;
+/// Bytes that wait for one client before it gets only the latest tickers, and books anew. A client
+/// that begins with the books of all symbols is not slow.
+const LAG_LEN: usize = 256 << 10;
+/// The same for a replay at full speed, which waits for its readers instead: more than it lets wait
+/// for all of them together.
+const LAG_LEN_AT_FULL_SPEED: usize = 16 << 20;
 
 /// A market-data feed over WebSocket: order books, trades and tickers of a simulated exchange, or
 /// of captured streams that are replayed.
@@ -72,6 +77,14 @@ pub(crate) struct Options {
     /// End when the replay has ended and all clients have got the rest of it
     #[arg(long, requires = "replay", conflicts_with = "is_loop")]
     pub(crate) exit_when_done: bool,
+
+    /// Bytes that may wait for one client: one that leaves more trades unread is closed with 1013
+    #[arg(long, value_name = "BYTES", default_value = "33554432", value_parser = parse_queue)]
+    pub(crate) max_queue: usize,
+
+    /// Close a client with 1013 whose tickers or books lag for longer than this [default: it may lag]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(crate) max_lag: Option<Duration>,
 
     /// No line of figures every second while clients are connected
     #[arg(long, short)]
@@ -141,10 +154,21 @@ impl Options {
             .handler_threads(self.handler_threads)
             .max_connections(self.max_connections.get())
             .limits(Limits::for_messages_up_to(MAX_REQUEST_LEN))
-            .max_backpressure(MAX_BACKPRESSURE);
+            .max_backpressure(self.max_queue)
+            .slow_consumer(self.slow_consumer());
         match self.event_loops {
             Some(count) => builder.event_loops(count.get()),
             None => builder,
+        }
+    }
+
+    /// What becomes of clients that do not keep up.
+    fn slow_consumer(&self) -> SlowConsumer {
+        let is_paced = self.speed == Some(Speed::Max);
+        SlowConsumer {
+            lag_len: if is_paced { LAG_LEN_AT_FULL_SPEED } else { LAG_LEN },
+            max_lag: self.max_lag,
+            ..SlowConsumer::default()
         }
     }
 
@@ -162,6 +186,20 @@ fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.01..=10_000_000.0).contains(&rate) => Ok(rate),
         _ => Err("give a number from 0.01 to 10000000".to_owned()),
+    }
+}
+
+fn parse_queue(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(len) if (1 << 16..=1 << 30).contains(&len) => Ok(len),
+        _ => Err("give a number of bytes from 65536 to 1073741824".to_owned()),
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (0.001..=1e6).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("give a number of seconds from 0.001 to 1000000".to_owned()),
     }
 }
 
@@ -209,6 +247,8 @@ mod tests {
             &["--rate", "nan"],
             &["--replay", "x", "--speed", "0"],
             &["--event-loops", "0"],
+            &["--max-queue", "1"],
+            &["--max-lag", "0"],
             &["--listen", "localhost"],
         ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");

@@ -1,4 +1,4 @@
-//! What has been published of one symbol: the state that a new subscriber has to be told.
+//! What has been published of one symbol.
 
 use crate::checksum;
 use crate::level_book::LevelBook;
@@ -101,11 +101,6 @@ impl Published {
         Some(self.ticker)
     }
 
-    /// The state now, under the number and time of the last ticker.
-    pub(crate) fn ticker(&self) -> Option<Ticker> {
-        (self.ticker.seq > 0).then_some(self.ticker)
-    }
-
     /// Changes levels, given best first, and writes the delta to `out`. Levels that are as they
     /// were are left out; answers `false`, and publishes nothing, if all are.
     pub(crate) fn delta(
@@ -179,7 +174,6 @@ mod tests {
         assert_eq!(state.next_ticker(1), None);
         let first = state.trade(2, Some(77), Side::Buy, level(10, 5));
         assert_eq!((first.seq, first.id), (1, 77));
-        assert_eq!(state.ticker(), None);
         state.trade(3, None, Side::Sell, level(8, 1));
         let ticker = state.next_ticker(4).unwrap();
         assert_eq!((ticker.symbol, ticker.seq, ticker.time), (4, 1, 4));
@@ -190,7 +184,6 @@ mod tests {
         state.trade(6, None, Side::Sell, level(20, 1));
         let ticker = state.next_ticker(7).unwrap();
         assert_eq!((ticker.seq, ticker.open, ticker.low, ticker.volume), (2, 20, 20, 1));
-        assert_eq!(state.ticker(), Some(ticker));
     }
 
     #[test]

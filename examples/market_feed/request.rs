@@ -1,6 +1,7 @@
 //! The requests of clients: JSON text in, a checked [`Request`] or a precise [`Refusal`] out.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Deserializer};
@@ -24,7 +25,12 @@ pub(crate) struct Request<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Operation<'a> {
     /// Send this channel of these symbols.
-    Subscribe { channel: Channel, symbols: Vec<u16> },
+    Subscribe {
+        channel: Channel,
+        symbols: Vec<u16>,
+        /// The last numbers that the client has had, of some of the symbols: it wants what followed.
+        after: HashMap<u16, u64>,
+    },
     /// Send it no longer.
     Unsubscribe { channel: Channel, symbols: Vec<u16> },
     /// Name the symbols that there are.
@@ -97,6 +103,8 @@ struct Members<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     symbols: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
+    after: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     t: Option<&'a RawValue>,
 }
 
@@ -134,7 +142,9 @@ fn parse_operation<'a>(
     match op.as_ref() {
         "subscribe" => {
             let channel = parse_channel(members, has_raw)?;
-            Ok(Operation::Subscribe { channel, symbols: parse_symbols(members, directory)? })
+            let symbols = parse_symbols(members, directory)?;
+            let after = parse_after(members, directory, channel)?;
+            Ok(Operation::Subscribe { channel, symbols, after })
         }
         "unsubscribe" => {
             let channel = parse_channel(members, has_raw)?;
@@ -196,6 +206,27 @@ fn parse_symbols(members: &Members<'_>, directory: &Directory) -> Result<Vec<u16
     symbols.sort_unstable();
     symbols.dedup();
     Ok(symbols)
+}
+
+fn parse_after(
+    members: &Members<'_>,
+    directory: &Directory,
+    channel: Channel,
+) -> Result<HashMap<u16, u64>, Fault> {
+    let Some(raw) = members.after else { return Ok(HashMap::new()) };
+    if channel == Channel::Raw {
+        let message = r#"the messages of "raw" have no numbers: leave "after" out"#;
+        return Err((Code::BadRequest, message.to_owned()));
+    }
+    let names: HashMap<Cow<'_, str>, u64> = serde_json::from_str(raw.get()).map_err(|_| {
+        let wanted = r#"the last "seq" of each symbol such as {"BTC-USD":4711}"#;
+        (Code::BadRequest, format!(r#""after" is {}: give {wanted}"#, shortened(raw.get())))
+    })?;
+    let number = |(name, seq): (&Cow<'_, str>, &u64)| {
+        let symbol = directory.index_of(name).ok_or_else(|| unknown_symbol(name, directory))?;
+        Ok((symbol, *seq))
+    };
+    names.iter().map(number).collect()
 }
 
 fn unknown_symbol(name: &str, directory: &Directory) -> Fault {
@@ -286,7 +317,19 @@ mod tests {
         assert_eq!(request.id, Some("1"));
         assert_eq!(
             request.operation,
-            Operation::Subscribe { channel: Channel::Book, symbols: vec![0, 2] }
+            Operation::Subscribe {
+                channel: Channel::Book,
+                symbols: vec![0, 2],
+                after: HashMap::new()
+            }
+        );
+        let request = read(
+            r#"{"op":"subscribe","channel":"trades","symbols":["*"],"after":{"ETH-USD":7,"SOL-USD":0}}"#,
+        );
+        let after = HashMap::from([(1, 7), (2, 0)]);
+        assert_eq!(
+            request.operation,
+            Operation::Subscribe { channel: Channel::Trades, symbols: vec![0, 1, 2], after }
         );
         let request = read(r#"{"op":"unsubscribe","channel":"raw","symbols":["*"],"id":null}"#);
         assert_eq!(request.id, Some("null"));
@@ -348,6 +391,16 @@ mod tests {
                 r#"{"op":"subscribe","channel":"book","symbols":["btc/usd"],"id":5}"#,
                 Code::UnknownSymbol,
                 r#"unknown symbol "btc/usd": did you mean "BTC-USD"?"#,
+            ),
+            (
+                r#"{"op":"subscribe","channel":"trades","symbols":["*"],"after":-1,"id":5}"#,
+                Code::BadRequest,
+                r#""after" is -1: give the last "seq" of each symbol"#,
+            ),
+            (
+                r#"{"op":"subscribe","channel":"trades","symbols":["*"],"after":{"X":1},"id":5}"#,
+                Code::UnknownSymbol,
+                r#"unknown symbol "X""#,
             ),
             (
                 r#"{"op":"unsubscribe","channel":"book","symbols":["ETH-USD","DOGE"],"id":5}"#,

@@ -1,21 +1,24 @@
-//! The feed as the engine sees it. Requests that concern the market's order (subscriptions) are
-//! passed on to the market's thread; all others are answered at once.
+//! The feed as the engine sees it: who may connect, and what becomes of requests.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::Sender;
 
 use http::StatusCode;
-use tickwire::{ConnectionId, Context, Handler, Message, Refusal, Request, Response, Upgrade};
+use tickwire::{
+    CloseCode, Closed, Context, Handler, Message, Outcome, Refusal, Request, Response, Subscribed,
+    Upgrade,
+};
 
 use crate::clock;
-use crate::feed::{Errand, Subscription};
+use crate::feed::Errand;
 use crate::market::Market;
 use crate::message::{Channel, Directory, Encoding};
 use crate::request::{self, Code, Operation};
 use crate::site;
 use crate::status::Status;
-use crate::wire;
+use crate::topics::LazyTopics;
+use crate::wire::{self, Welcome};
 
 /// Where the feed is; the page and the figures are beside it.
 pub(crate) const FEED_PATH: &str = "/ws";
@@ -28,8 +31,11 @@ pub(crate) struct Service {
     directory: Arc<Directory>,
     source: &'static str,
     has_raw: bool,
-    errands: SyncSender<Errand>,
+    topics: Arc<LazyTopics>,
+    errands: Sender<Errand>,
     status: Arc<Status>,
+    /// When the server was made, in microseconds since the Unix epoch: names this run of it.
+    run: u64,
 }
 
 /// What is kept of each connection.
@@ -37,62 +43,103 @@ pub(crate) struct Service {
 pub(crate) struct Session {
     encoding: Encoding,
     subscriptions: HashSet<(Channel, u16)>,
+    /// It has subscribed to something, and the market's thread was told.
+    is_counted: bool,
 }
 
 impl Service {
-    pub(crate) fn new(market: &Market, errands: SyncSender<Errand>, status: Arc<Status>) -> Self {
+    pub(crate) fn new(
+        market: &Market,
+        topics: Arc<LazyTopics>,
+        errands: Sender<Errand>,
+        status: Arc<Status>,
+    ) -> Self {
         Self {
             directory: Arc::clone(market.directory()),
             source: market.source_name(),
             has_raw: market.has_raw(),
+            topics,
             errands,
             status,
+            run: clock::unix_micros(),
         }
     }
 
-    /// Carries a request out, or passes it on; the answer, unless it comes from the market's thread.
     fn carry_out(
         &self,
-        id: ConnectionId,
+        ctx: &mut Context<'_>,
         session: &mut Session,
         request: request::Request<'_>,
-    ) -> Result<Option<String>, (Code, String)> {
+    ) {
         let mut answer = String::new();
         let echo = request.id;
         match request.operation {
             Operation::List => wire::push_symbols(&mut answer, echo, &self.directory),
             Operation::Ping { t } => wire::push_pong(&mut answer, echo, t, clock::unix_micros()),
-            Operation::Subscribe { channel, symbols } => {
-                let keys: Vec<_> = symbols.iter().map(|&symbol| (channel, symbol)).collect();
-                let subscription = Subscription::new(id, session.encoding, channel, symbols, echo);
-                self.pass_on(Errand::Subscribe(subscription))?;
-                session.subscriptions.extend(keys);
-                return Ok(None);
+            Operation::Subscribe { channel, symbols, after } => {
+                wire::push_subscribed(&mut answer, true, echo, channel, &symbols, &self.directory);
+                self.tell(ctx, answer);
+                return self.subscribe(ctx, session, channel, &symbols, &after);
             }
             Operation::Unsubscribe { channel, mut symbols } => {
-                symbols.retain(|&symbol| session.subscriptions.contains(&(channel, symbol)));
+                symbols.retain(|&symbol| session.subscriptions.remove(&(channel, symbol)));
                 if symbols.is_empty() {
                     let channel = channel.name();
-                    let message = format!("there is no subscription to {channel} of these symbols");
-                    return Err((Code::NotSubscribed, message));
+                    let reason = format!("there is no subscription to {channel} of these symbols");
+                    return self.tell(ctx, error(echo, Code::NotSubscribed, &reason));
                 }
-                let keys: Vec<_> = symbols.iter().map(|&symbol| (channel, symbol)).collect();
-                let subscription = Subscription::new(id, session.encoding, channel, symbols, echo);
-                self.pass_on(Errand::Unsubscribe(subscription))?;
-                for key in keys {
-                    session.subscriptions.remove(&key);
+                let topics = self.topics.of(ctx.server());
+                for &symbol in &symbols {
+                    ctx.unsubscribe(topics.of(channel, symbol, session.encoding));
                 }
-                return Ok(None);
+                wire::push_subscribed(&mut answer, false, echo, channel, &symbols, &self.directory);
             }
         }
-        Ok(Some(answer))
+        self.tell(ctx, answer);
     }
 
-    /// Never waits: an event loop may be calling.
-    fn pass_on(&self, errand: Errand) -> Result<(), (Code, String)> {
-        self.errands.try_send(errand).map_err(|_| {
-            (Code::NotAvailable, "too many requests wait: try again in a moment".to_owned())
-        })
+    /// The engine begins each subscription with what its topic retains, and goes on without a gap.
+    fn subscribe(
+        &self,
+        ctx: &mut Context<'_>,
+        session: &mut Session,
+        channel: Channel,
+        symbols: &[u16],
+        after: &HashMap<u16, u64>,
+    ) {
+        let topics = self.topics.of(ctx.server());
+        for &symbol in symbols {
+            let topic = topics.of(channel, symbol, session.encoding);
+            let last = after.get(&symbol).copied();
+            let is_new = session.subscriptions.insert((channel, symbol));
+            let begins_with_state = matches!(channel, Channel::Ticker | Channel::Book);
+            if !is_new && (begins_with_state || last.is_some()) {
+                // Whoever asks again begins again.
+                ctx.unsubscribe(topic);
+            }
+            let Some(last) = last else {
+                ctx.subscribe(topic);
+                continue;
+            };
+            if let Subscribed::Gap { missed_upto } = ctx.subscribe_from(topic, last) {
+                let symbol = self.directory.instrument(symbol).map_or("", |it| &it.symbol);
+                let count = missed_upto.saturating_sub(last);
+                let mut notice = String::new();
+                wire::push_notice(&mut notice, channel, symbol, "gap", count, missed_upto);
+                self.tell(ctx, notice);
+            }
+        }
+        if !std::mem::replace(&mut session.is_counted, true) {
+            // Without a receiver the feed has ended.
+            let _ = self.errands.send(Errand::Subscribed);
+        }
+    }
+
+    /// Sends what must not be lost: a connection that cannot take it is closed.
+    fn tell(&self, ctx: &mut Context<'_>, message: String) {
+        if ctx.send(message) == Outcome::Dropped {
+            ctx.close(CloseCode::TRY_AGAIN_LATER, "too slow for what it asked for");
+        }
     }
 }
 
@@ -120,30 +167,32 @@ impl Handler for Service {
     }
 
     fn open(&self, ctx: &mut Context<'_>, _: &mut Session) {
-        let mut welcome = String::new();
-        wire::push_welcome(&mut welcome, SERVER_NAME, self.source, clock::unix_micros());
-        ctx.send(welcome);
+        let connection = self.status.add_connection(ctx.id());
+        let welcome = Welcome {
+            server: SERVER_NAME,
+            source: self.source,
+            run: self.run,
+            connection: &connection,
+            time: clock::unix_micros(),
+        };
+        let mut text = String::new();
+        wire::push_welcome(&mut text, &welcome);
+        self.tell(ctx, text);
     }
 
     fn message(&self, ctx: &mut Context<'_>, session: &mut Session, message: Message<'_>) {
         let Some(text) = message.as_text() else {
             let reason = "requests are JSON text messages, whatever the subprotocol";
-            ctx.send(error(None, Code::BadRequest, reason));
-            return;
+            return self.tell(ctx, error(None, Code::BadRequest, reason));
         };
         match request::parse(text, &self.directory, self.has_raw) {
-            Ok(request) => {
-                let echo = request.id;
-                match self.carry_out(ctx.id(), session, request) {
-                    Ok(Some(answer)) => drop(ctx.send(answer)),
-                    Ok(None) => {}
-                    Err((code, reason)) => drop(ctx.send(error(echo, code, &reason))),
-                }
-            }
-            Err(refusal) => {
-                ctx.send(error(refusal.id, refusal.code, &refusal.message));
-            }
+            Ok(request) => self.carry_out(ctx, session, request),
+            Err(refusal) => self.tell(ctx, error(refusal.id, refusal.code, &refusal.message)),
         }
+    }
+
+    fn close(&self, ctx: &mut Context<'_>, _: &mut Session, _: &Closed) {
+        self.status.remove_connection(ctx.id());
     }
 
     fn http(&self, request: &Request) -> Response {

@@ -55,7 +55,13 @@ pub(crate) fn respond(request: &Request, status: &Status) -> Response {
     } else {
         match path {
             "/health" => Response::json(status.health()),
-            "/stats" => Response::json(status.stats()),
+            "/stats" => match request.query().map(|query| query.strip_prefix("connection=")) {
+                None => Response::json(status.stats()),
+                Some(name) => match name.and_then(|name| status.connection(name)) {
+                    Some(figures) => Response::json(figures),
+                    None => return not_found(),
+                },
+            },
             FEED_PATH => Response::new(StatusCode::UPGRADE_REQUIRED)
                 .header(UPGRADE, HeaderValue::from_static("websocket"))
                 .body(TEXT, "this is a WebSocket endpoint; the page is at /\n"),

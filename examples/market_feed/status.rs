@@ -1,40 +1,47 @@
 //! Figures of the running feed, for `/health`, `/stats` and the terminal.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use tickwire::{Counters, ServerHandle};
+use serde_json::{Map, Value, json};
+use tickwire::{ConnectionId, ConnectionStats, Counters, ServerHandle, TopicStats};
 
 use crate::market::{Market, MarketStats};
+use crate::topics::{LazyTopics, Topics};
+
+/// How many of the slowest readers `/stats` names.
+const SLOWEST: usize = 10;
 
 /// What any thread may ask. The market's thread brings its figures up to date.
-#[derive(Debug)]
 pub(crate) struct Status {
     source: &'static str,
     symbol_count: usize,
     /// Set once the server runs.
     server: OnceLock<ServerHandle>,
+    topics: Arc<LazyTopics>,
     market: Mutex<MarketFigures>,
+    /// By the names that their clients were told.
+    connections: Mutex<HashMap<String, ConnectionId>>,
 }
 
 /// Figures that only the market's thread knows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct MarketFigures {
     pub(crate) stats: MarketStats,
-    /// Publications that no subscriber got.
-    pub(crate) lost: u64,
     /// The replay is over.
     pub(crate) has_ended: bool,
 }
 
 impl Status {
-    pub(crate) fn new(market: &Market) -> Self {
+    pub(crate) fn new(market: &Market, topics: Arc<LazyTopics>) -> Self {
         Self {
             source: market.source_name(),
             symbol_count: market.directory().len(),
             server: OnceLock::new(),
+            topics,
             market: Mutex::default(),
+            connections: Mutex::default(),
         }
     }
 
@@ -46,6 +53,22 @@ impl Status {
     /// Brings the market's figures up to date.
     pub(crate) fn set_market(&self, figures: MarketFigures) {
         *self.market.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    /// A connection has opened: the name that its client may ask by.
+    pub(crate) fn add_connection(&self, id: ConnectionId) -> String {
+        let name = id.to_string();
+        self.connections().insert(name.clone(), id);
+        name
+    }
+
+    /// A connection has ended.
+    pub(crate) fn remove_connection(&self, id: ConnectionId) {
+        self.connections().remove(&id.to_string());
+    }
+
+    fn connections(&self) -> MutexGuard<'_, HashMap<String, ConnectionId>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn market(&self) -> MarketFigures {
@@ -66,7 +89,7 @@ impl Status {
 
     /// A JSON document with all figures.
     pub(crate) fn stats(&self) -> String {
-        let MarketFigures { stats: market, lost, has_ended } = self.market();
+        let MarketFigures { stats: market, has_ended } = self.market();
         let mut document = json!({
             "market": {
                 "source": self.source,
@@ -79,7 +102,6 @@ impl Status {
                 "faults": market.faults,
                 "gaps": market.gaps,
                 "lost_time_seconds": market.lost_time as f64 / 1e9,
-                "lost_publications": lost,
                 "has_ended": has_ended,
             },
         });
@@ -93,9 +115,55 @@ impl Status {
                 "total": counters(&stats.total),
                 "per_loop": stats.per_loop.iter().map(counters).collect::<Vec<_>>(),
             });
+            document["slowest"] = server.slowest(SLOWEST).iter().map(connection_figures).collect();
+            document["topics"] = Value::Object(topics_figures(self.topics.of(server)));
         }
         document.to_string()
     }
+
+    /// A JSON document with the figures of one connection; `None` when there is none of this name.
+    pub(crate) fn connection(&self, name: &str) -> Option<String> {
+        let id = *self.connections().get(name)?;
+        let stats = self.server.get()?.connection_stats(id)?;
+        Some(connection_figures(&stats).to_string())
+    }
+}
+
+/// The topics that have published something or have subscribers, by name.
+fn topics_figures(topics: &Topics) -> Map<String, Value> {
+    let in_use = topics.iter().map(|topic| (topic.name().to_owned(), topic.stats()));
+    in_use
+        .filter(|(_, stats)| stats.publications > 0 || stats.subscribers > 0)
+        .map(|(name, stats)| (name, topic_figures(&stats)))
+        .collect()
+}
+
+fn topic_figures(stats: &TopicStats) -> Value {
+    json!({
+        "publications": stats.publications,
+        "subscribers": stats.subscribers,
+        "offered": stats.offered,
+        "delivered": stats.delivered,
+        "conflated": stats.conflated,
+        "dropped": stats.dropped,
+        "pending": stats.pending,
+        "replayed": stats.replayed,
+        "snapshots": stats.snapshots,
+        "resyncs": stats.resyncs,
+        "lags": stats.lags,
+        "closed": stats.closed,
+    })
+}
+
+fn connection_figures(stats: &ConnectionStats) -> Value {
+    json!({
+        "connection": stats.id.to_string(),
+        "bytes_queued": stats.buffered_amount,
+        "oldest_queued_seconds": stats.oldest_queued.map(|age| age.as_secs_f64()),
+        "conflated": stats.conflated,
+        "dropped": stats.dropped,
+        "resynced": stats.resynced,
+    })
 }
 
 fn counters(counters: &Counters) -> Value {
@@ -113,6 +181,9 @@ fn counters(counters: &Counters) -> Value {
         "publications": counters.publications,
         "deliveries": counters.deliveries,
         "deliveries_dropped": counters.deliveries_dropped,
+        "deliveries_conflated": counters.deliveries_conflated,
+        "resyncs": counters.resyncs,
+        "slow_consumers": counters.slow_consumers,
         "subscribers_closed": counters.subscribers_closed,
         "bytes_received": counters.bytes_received,
         "bytes_sent": counters.bytes_sent,
@@ -166,6 +237,14 @@ impl Report {
             in_bytes(new.bytes_queued as f64),
             rate(events, self.events),
         );
+        for (count, what) in [
+            (new.deliveries_conflated.saturating_sub(old.deliveries_conflated), "conflated"),
+            (new.resyncs.saturating_sub(old.resyncs), "resynced"),
+        ] {
+            if count > 0 {
+                line.push_str(&format!(", {count} {what} for slow readers"));
+            }
+        }
         if new.subscribers_closed > 0 {
             line.push_str(&format!(", {} closed as too slow", new.subscribers_closed));
         }

@@ -55,14 +55,32 @@ pub(crate) fn push_book(out: &mut String, instrument: &Instrument, book: &BookMe
     out.push('}');
 }
 
-/// Appends the `welcome` message. `time` is in microseconds since the Unix epoch.
-pub(crate) fn push_welcome(out: &mut String, server: &str, source: &str, time: u64) {
+/// What the welcome says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Welcome<'a> {
+    pub(crate) server: &'a str,
+    pub(crate) source: &'a str,
+    /// Differs from one run of the server to the next; sequence numbers mean nothing across them.
+    pub(crate) run: u64,
+    /// The connection's name in the figures at `/stats`.
+    pub(crate) connection: &'a str,
+    /// In microseconds since the Unix epoch.
+    pub(crate) time: u64,
+}
+
+/// Appends the `welcome` message.
+pub(crate) fn push_welcome(out: &mut String, welcome: &Welcome<'_>) {
+    let Welcome { server, source, run, connection, time } = *welcome;
     out.push_str("{\"type\":\"welcome\",\"protocol\":");
     push_u64(out, PROTOCOL);
     out.push_str(",\"server\":");
     push_string(out, server);
     out.push_str(",\"source\":");
     push_string(out, source);
+    out.push_str(",\"run\":");
+    push_u64(out, run);
+    out.push_str(",\"connection\":");
+    push_string(out, connection);
     out.push_str(",\"channels\":");
     push_strings(out, Channel::ALL.into_iter().map(Channel::name));
     push_time(out, time);
@@ -105,6 +123,28 @@ pub(crate) fn push_subscribed(
     out.push_str(",\"symbols\":");
     let instruments = symbols.iter().filter_map(|&symbol| directory.instrument(symbol));
     push_strings(out, instruments.map(|instrument| instrument.symbol.as_str()));
+    out.push('}');
+}
+
+/// Appends a `notice`: `count` messages up to `seq` did not reach the client.
+pub(crate) fn push_notice(
+    out: &mut String,
+    channel: Channel,
+    symbol: &str,
+    missed: &str,
+    count: u64,
+    seq: u64,
+) {
+    out.push_str("{\"type\":\"notice\",\"channel\":");
+    push_string(out, channel.name());
+    out.push_str(",\"symbol\":");
+    push_string(out, symbol);
+    out.push_str(",\"missed\":");
+    push_string(out, missed);
+    out.push_str(",\"count\":");
+    push_u64(out, count);
+    out.push_str(",\"seq\":");
+    push_u64(out, seq);
     out.push('}');
 }
 
@@ -319,10 +359,23 @@ mod tests {
             written(|out| push_error(out, Some("\"x\""), "bad_json", "a \"b\"\n")),
             json!({"type":"error","id":"x","code":"bad_json","message":"a \"b\"\n"})
         );
+        let welcome = Welcome {
+            server: "tickwire market_feed/0.1.0",
+            source: "simulator",
+            run: 7,
+            connection: "0.1.3",
+            time: 2_000,
+        };
         assert_eq!(
-            written(|out| push_welcome(out, "tickwire market_feed/0.1.0", "simulator", 2_000)),
+            written(|out| push_welcome(out, &welcome)),
             json!({"type":"welcome","protocol":1,"server":"tickwire market_feed/0.1.0",
-                "source":"simulator","channels":["ticker","trades","book","raw"],"time":2})
+                "source":"simulator","run":7,"connection":"0.1.3",
+                "channels":["ticker","trades","book","raw"],"time":2})
+        );
+        assert_eq!(
+            written(|out| push_notice(out, Channel::Book, "BTC-USD", "resynced", 12, 345)),
+            json!({"type":"notice","channel":"book","symbol":"BTC-USD","missed":"resynced",
+                "count":12,"seq":345})
         );
     }
 

@@ -85,7 +85,19 @@ fn proof_line(watch: &Watch, style: Style) -> String {
     let is_clean = totals.gaps + totals.checksum_errors == 0;
     let verified = format!("{} book messages verified, ", totals.verified);
     let faults = style.paint(if is_clean { FAINT } else { ALARM }, &faults);
-    format!("{}{faults}", style.paint(FAINT, &verified))
+    format!("{}{faults}{}", style.paint(FAINT, &verified), style.paint(FAINT, &left_out(watch)))
+}
+
+/// What the server left out because this client was slow or away; nothing, usually.
+fn left_out(watch: &Watch) -> String {
+    let totals = &watch.totals;
+    let parts = [
+        (totals.conflated, "tickers conflated"),
+        (totals.resynced, "deltas replaced by snapshots"),
+        (totals.missed, "trades missed"),
+    ];
+    let shown = parts.iter().filter(|(count, _)| *count > 0);
+    shown.map(|(count, what)| format!(", {count} {what}")).collect()
 }
 
 fn heads(style: Style) -> String {
@@ -209,12 +221,16 @@ pub(crate) fn plain(watch: &Watch) -> Vec<String> {
     }
     let totals = &watch.totals;
     lines.push(format!(
-        "total messages={} messages/s={:.0} verified={} gaps={} checksum_errors={} round_trip={}",
+        "total messages={} messages/s={:.0} verified={} gaps={} checksum_errors={} conflated={} \
+         resynced={} missed={} round_trip={}",
         totals.messages,
         totals.message_rate,
         totals.verified,
         totals.gaps,
         totals.checksum_errors,
+        totals.conflated,
+        totals.resynced,
+        totals.missed,
         watch.round_trip.map_or("-".to_owned(), milliseconds),
     ));
     lines

@@ -1,5 +1,6 @@
 //! What is known of the markets: the latest ticker, the rates and the proven book of each symbol.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
@@ -34,6 +35,8 @@ pub(crate) struct Watch {
     directory: Directory,
     /// In the order of the directory, those watched.
     pub(crate) rows: Vec<Row>,
+    /// Of the server; numbers of another run mean nothing to this one.
+    run: u64,
     /// `simulator` or `replay`.
     pub(crate) source: String,
     pub(crate) totals: Totals,
@@ -54,6 +57,11 @@ pub(crate) struct Totals {
     pub(crate) verified: u64,
     /// Messages that did not follow the one before.
     pub(crate) gaps: u64,
+    /// Messages that the server says it left out, because this client was slow or away: a newer
+    /// ticker, a snapshot or nothing came instead.
+    pub(crate) conflated: u64,
+    pub(crate) resynced: u64,
+    pub(crate) missed: u64,
     pub(crate) checksum_errors: u64,
     pub(crate) message_rate: f64,
     pub(crate) byte_rate: f64,
@@ -99,6 +107,7 @@ impl Watch {
             book,
             directory: Directory::default(),
             rows: Vec::new(),
+            run: 0,
             source: String::new(),
             totals: Totals::default(),
             round_trip: None,
@@ -129,13 +138,20 @@ impl Watch {
             tickwire::Message::Binary(bytes) => Incoming::Market(binary::decode(bytes)?),
         };
         match incoming {
-            Incoming::Welcome { protocol: 1, source } => {
+            Incoming::Welcome { protocol: 1, source, run } => {
+                if run != self.run {
+                    self.rows.clear();
+                }
+                self.run = run;
                 self.source = source;
                 self.requests.push(r#"{"op":"list"}"#.to_owned());
             }
             Incoming::Welcome { protocol, .. } => return Err(SessionError::Version(protocol)),
             Incoming::Symbols(instruments) => self.begin(instruments),
             Incoming::Market(message) => self.update(message),
+            Incoming::Notice { symbol, missed, count, seq, .. } => {
+                self.note_missed(&symbol, &missed, count, seq);
+            }
             Incoming::Pong { .. } => {
                 self.round_trip = self.pinged.take().map(|pinged| pinged.elapsed());
             }
@@ -158,13 +174,21 @@ impl Watch {
             self.wanted.is_empty() || named().any(|name| is(name, instrument))
         };
         let all = (0..=u16::MAX).zip(&instruments);
-        let rows: Vec<_> = all.filter(|(_, it)| is_wanted(it)).map(Row::new).collect();
+        let mut rows: Vec<_> = all.filter(|(_, it)| is_wanted(it)).map(Row::new).collect();
         let mut names: Vec<_> = rows.iter().map(|row| row.instrument.symbol.clone()).collect();
         // What the server does not have is asked for too: it says best what is wrong.
         let is_missing = |name: &&String| !rows.iter().any(|row| is(name, &row.instrument));
         names.extend(named().filter(is_missing).cloned());
-        for channel in [Channel::Ticker, Channel::Trades, Channel::Book] {
+        for channel in [Channel::Ticker, Channel::Book] {
             self.requests.push(request("subscribe", channel, &names, channel.name()));
+        }
+        // Of the connection before, if it was to the same run of the server.
+        let seqs = self.rows.iter().map(|row| (&row.instrument.symbol, row.trade_seq));
+        let had: HashMap<_, _> =
+            seqs.filter_map(|(name, seq)| Some((name.clone(), seq?))).collect();
+        self.requests.push(resume(Channel::Trades, &names, &had));
+        for row in &mut rows {
+            row.trade_seq = had.get(&row.instrument.symbol).copied();
         }
         self.rows = rows;
         self.directory = Directory::new(instruments);
@@ -218,6 +242,22 @@ impl Watch {
         }
     }
 
+    /// The server says what it left out.
+    fn note_missed(&mut self, symbol: &str, missed: &str, count: u64, seq: u64) {
+        match missed {
+            "conflated" => self.totals.conflated += count,
+            "resynced" => self.totals.resynced += count,
+            _ => self.totals.missed += count,
+        }
+        let row = self.rows.iter_mut().find(|row| row.instrument.symbol == symbol);
+        // Trades go on behind those that are not to be had any more.
+        if let Some(row) =
+            row.filter(|row| row.trade_seq == seq.checked_sub(count) && missed == "gap")
+        {
+            row.trade_seq = Some(seq);
+        }
+    }
+
     /// Once a second: computes the rates, and asks how long the way is.
     pub(crate) fn tick(&mut self, now: Instant) {
         let seconds = now.saturating_duration_since(self.rates_at).as_secs_f64().max(1e-3);
@@ -266,4 +306,13 @@ fn request(op: &str, channel: Channel, names: &[String], id: &str) -> String {
     let symbols = names;
     serde_json::json!({ "op": op, "channel": channel.name(), "symbols": symbols, "id": id })
         .to_string()
+}
+
+/// A subscription that goes on behind the last numbers that this client has `had`.
+fn resume(channel: Channel, names: &[String], had: &HashMap<String, u64>) -> String {
+    let channel = channel.name();
+    serde_json::json!({
+        "op": "subscribe", "channel": channel, "symbols": names, "after": had, "id": channel,
+    })
+    .to_string()
 }
