@@ -55,9 +55,9 @@ pub(crate) fn respond(request: &Request, status: &Status) -> Response {
     } else {
         match path {
             "/health" => Response::json(status.health()),
-            "/stats" => match request.query().map(|query| query.strip_prefix("connection=")) {
+            "/stats" => match request.query().and_then(|it| it.strip_prefix("connection=")) {
                 None => Response::json(status.stats()),
-                Some(name) => match name.and_then(|name| status.connection(name)) {
+                Some(name) => match status.connection(name) {
                     Some(figures) => Response::json(figures),
                     None => return not_found(),
                 },

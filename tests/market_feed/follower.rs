@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::message::{Book, Message};
+use crate::message::{Book, Message, Notice};
 
 /// Takes messages in, and fails the test at the first that is out of place.
 #[derive(Debug, Default)]
@@ -11,6 +11,8 @@ pub(crate) struct Follower {
     pub(crate) trades: u64,
     pub(crate) deltas: u64,
     pub(crate) snapshots: u64,
+    /// How many messages the server said it left out, by channel.
+    pub(crate) left_out: HashMap<String, u64>,
     /// The last number of each channel of each symbol.
     seqs: HashMap<(&'static str, String), u64>,
     books: HashMap<String, Sides>,
@@ -45,7 +47,23 @@ impl Follower {
                 self.trades += 1;
             }
             Message::Book(book) => self.take_book(book),
+            Message::Notice(notice) => self.take_notice(notice),
             Message::Answer(answer) => panic!("nothing was asked: {answer}"),
+        }
+    }
+
+    /// Only what is announced may be missing.
+    #[track_caller]
+    fn take_notice(&mut self, notice: &Notice) {
+        let Notice { channel, symbol, missed, count, .. } = notice;
+        assert!(*count > 0, "{notice:?}");
+        *self.left_out.entry(channel.clone()).or_default() += count;
+        match (channel.as_str(), missed.as_str()) {
+            // How many, `left_out` says: what comes next may be several tickers.
+            ("ticker", "conflated") => drop(self.seqs.remove(&("ticker", symbol.clone()))),
+            // The snapshot that follows is a new beginning.
+            ("book", "resynced") => drop(self.books.remove(symbol)),
+            _ => panic!("{notice:?}"),
         }
     }
 

@@ -13,6 +13,8 @@ mod session;
 mod full_replay;
 mod replay;
 mod requests;
+mod resume;
 mod simulator;
 mod site;
+mod slow_reader;
 mod terminal_client;

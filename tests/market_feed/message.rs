@@ -19,6 +19,7 @@ pub(crate) enum Message {
         side: String,
     },
     Book(Book),
+    Notice(Notice),
     /// An answer to a request, or the welcome.
     Answer(Value),
 }
@@ -32,6 +33,16 @@ pub(crate) struct Book {
     pub(crate) bids: Vec<(String, String)>,
     pub(crate) asks: Vec<(String, String)>,
     pub(crate) checksum: u32,
+}
+
+/// The server says that `count` messages up to `seq` did not come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) channel: String,
+    pub(crate) symbol: String,
+    pub(crate) missed: String,
+    pub(crate) count: u64,
+    pub(crate) seq: u64,
 }
 
 /// An entry of the list of symbols.
@@ -78,6 +89,13 @@ pub(crate) fn from_json(json: &str) -> Message {
             bids: levels(&value["bids"]),
             asks: levels(&value["asks"]),
             checksum: value["checksum"].as_u64().expect("a checksum") as u32,
+        }),
+        "notice" => Message::Notice(Notice {
+            channel: text(&value, "channel"),
+            symbol: text(&value, "symbol"),
+            missed: text(&value, "missed"),
+            count: value["count"].as_u64().expect("a count"),
+            seq: seq(&value),
         }),
         _ => Message::Answer(value),
     }

@@ -99,7 +99,7 @@ fn nothing_comes_behind_the_answer_to_an_unsubscription() {
                 match session.next().expect("the feed goes on") {
                     Message::Answer(_) => is_behind = true,
                     _ if !is_behind => {}
-                    Message::Book(book) => panic!("{book:?}"),
+                    message @ (Message::Book(_) | Message::Notice(_)) => panic!("{message:?}"),
                     Message::Trade { symbol, .. } => {
                         assert_ne!(symbol, first);
                         counts[0] += 1;

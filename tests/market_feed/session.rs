@@ -25,7 +25,18 @@ pub(crate) struct Session {
 impl Session {
     #[track_caller]
     pub(crate) fn open(feed: &Feed, subprotocol: &str) -> Self {
-        let client = Dial::path(&feed.address, "/ws").subprotocol(subprotocol).connect();
+        Self::dial(Dial::path(&feed.address, "/ws"), subprotocol)
+    }
+
+    /// A connection whose kernel takes in little that is not read.
+    #[track_caller]
+    pub(crate) fn open_narrow(feed: &Feed, subprotocol: &str) -> Self {
+        Self::dial(Dial::path(&feed.address, "/ws").receive_len(4096), subprotocol)
+    }
+
+    #[track_caller]
+    fn dial(dial: Dial, subprotocol: &str) -> Self {
+        let client = dial.subprotocol(subprotocol).connect();
         assert_eq!(client.response().subprotocol(), Some(subprotocol));
         let mut session = Self {
             client,
@@ -65,6 +76,15 @@ impl Session {
         assert_eq!(answer["type"], "subscribed", "{answer}");
         assert_eq!(answer["channel"], channel);
         answer
+    }
+
+    /// Asks for what came after a number.
+    #[track_caller]
+    pub(crate) fn resume(&mut self, channel: &str, symbol: &str, after: u64) {
+        let answer = self.ask(json!({
+            "op": "subscribe", "channel": channel, "symbols": [symbol], "after": { symbol: after }
+        }));
+        assert_eq!(answer["type"], "subscribed", "{answer}");
     }
 
     #[track_caller]

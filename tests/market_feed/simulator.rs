@@ -1,8 +1,10 @@
 //! A session with the simulated market.
 
+use std::collections::HashSet;
 use std::thread;
 
 use crate::follower::Follower;
+use crate::message::Message;
 use crate::program::{Feed, MODES};
 use crate::session::{BINARY, JSON, Session};
 
@@ -62,13 +64,19 @@ fn books_can_be_joined_at_any_moment() {
         for round in 1..=10 {
             // Without an unsubscription too.
             session.subscribe("book", &["*"]);
-            while follower.snapshots < 3 * round {
-                match session.next().expect("the feed goes on") {
-                    // Of before the subscription: the next snapshot makes it void.
-                    crate::message::Message::Book(book) if !book.is_snapshot => {}
-                    message => follower.take(&message),
+            let mut begun = HashSet::new();
+            while begun.len() < 3 {
+                let message = session.next().expect("the feed goes on");
+                let Message::Book(book) = &message else { panic!("{message:?}") };
+                if book.is_snapshot {
+                    begun.insert(book.symbol.clone());
+                }
+                // A delta of before the subscription: the snapshot to come makes it void.
+                if begun.contains(&book.symbol) {
+                    follower.take(&message);
                 }
             }
+            assert_eq!(follower.snapshots, 3 * round);
             let until = follower.deltas + 7;
             while follower.deltas < until {
                 follower.take(&session.next().expect("the feed goes on"));
