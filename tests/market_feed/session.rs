@@ -31,7 +31,7 @@ impl Session {
     /// A connection whose kernel takes in little that is not read.
     #[track_caller]
     pub(crate) fn open_narrow(feed: &Feed, subprotocol: &str) -> Self {
-        Self::dial(Dial::path(&feed.address, "/ws").receive_len(4096), subprotocol)
+        Self::dial(Dial::path(&feed.address, "/ws").receive_len(32 << 10), subprotocol)
     }
 
     #[track_caller]
