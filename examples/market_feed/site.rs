@@ -25,7 +25,7 @@ macro_rules! page_file {
 }
 
 /// The files of the page: path, content type and content.
-const PAGE: [(&str, &str, &[u8]); 16] = [
+const PAGE: [(&str, &str, &[u8]); 18] = [
     ("/", HTML, include_bytes!("page/index.html")),
     page_file!(CSS, "style.css"),
     page_file!(JAVASCRIPT, "app.js"),
@@ -38,6 +38,8 @@ const PAGE: [(&str, &str, &[u8]); 16] = [
     page_file!(JAVASCRIPT, "ladder.js"),
     page_file!(JAVASCRIPT, "market.js"),
     page_file!(JAVASCRIPT, "quote.js"),
+    page_file!(JAVASCRIPT, "slow.js"),
+    page_file!(JAVASCRIPT, "socket.js"),
     page_file!(JAVASCRIPT, "tape.js"),
     page_file!(JAVASCRIPT, "theme.js"),
     page_file!(JAVASCRIPT, "watch.js"),

@@ -153,26 +153,26 @@ test('the keyboard selects and filters', () => withLivePage({}, async ({ page })
   await provenBook(page);
 }));
 
-/** Lets a test damage one book message between the socket and the page: `window.fault = 'lose' | 'falsify'`. */
-function faultyWebSocket() {
-  const Native = window.WebSocket;
-  window.WebSocket = class extends Native {
+/** Lets a test damage one book message between the socket's worker and the page: `window.fault = 'lose' | 'falsify'`. */
+function faultyWorker() {
+  const Native = window.Worker;
+  window.Worker = class extends Native {
     set onmessage(listener) {
-      super.onmessage = listener && ((event) => {
-        if (!window.fault || !event.data.includes('"delta"')) return listener(event);
+      super.onmessage = ({ data }) => {
+        if (!window.fault || !data.text?.includes('"delta"')) return listener({ data });
         const { fault } = window;
         window.fault = null;
         if (fault === 'lose') return undefined;
-        const message = JSON.parse(event.data);
-        return listener({ data: JSON.stringify({ ...message, checksum: message.checksum ^ 1 }) });
-      });
+        const message = JSON.parse(data.text);
+        return listener({ data: { ...data, text: JSON.stringify({ ...message, checksum: message.checksum ^ 1 }) } });
+      };
     }
   };
 }
 
 for (const [fault, counter] of [['lose', 'gaps'], ['falsify', 'checksum-errors']]) {
   test(`a book message ${fault === 'lose' ? 'lost' : 'falsified'} on the way is noticed, and the book asked for again`, () => (
-    withLivePage({ init: faultyWebSocket }, async ({ page, sent }) => {
+    withLivePage({ init: faultyWorker }, async ({ page, sent }) => {
       const snapshots = () => sent.filter((text) => text.includes('"subscribe"') && text.includes('"book"')).length;
       assert.equal(snapshots(), 1);
       await page.evaluate((kind) => { window.fault = kind; }, fault);
@@ -186,6 +186,50 @@ for (const [fault, counter] of [['lose', 'gaps'], ['falsify', 'checksum-errors']
     })
   ));
 }
+
+test('a slow reader really stops reading, and has everything right again afterwards', async () => {
+  const busy = await startServer(BINARY, '127.0.0.1:0', ['--quiet', '--rate', '10000']);
+  const { page, complaints, close } = await open(browser, busy.url);
+  const stats = async () => (await fetch(`${busy.url}stats`)).json();
+  const state = (name) => page.locator(`${id('slow')}[data-state="${name}"]`).waitFor({ timeout: PATIENCE });
+  try {
+    await live(page);
+    await page.locator(id('slow-reader')).click();
+    await state('asleep');
+    // The server has more waiting for this one connection than the books and tickers are queued for.
+    const isFull = async () => (await stats()).slowest.some((slowest) => slowest.bytes_queued > 256 << 10);
+    for (let look = 0; !(await isFull()); look += 1) {
+      assert.ok(look < 200 && await page.locator(`${id('slow')}[data-state="asleep"]`).count(), 'it goes on reading');
+      await page.waitForTimeout(50);
+    }
+    assert.match(await page.locator(id('connection-state')).textContent(), /Not reading/);
+    await state('done');
+
+    const shown = async (name) => Number((await page.locator(id(`slow-${name}`)).textContent()).replaceAll(',', ''));
+    const [conflated, dropped, resynced] = [await shown('conflated'), await shown('dropped'), await shown('resynced')];
+    assert.ok(conflated > 0 && dropped > 0 && resynced > 0, `${conflated}, ${dropped}, ${resynced}`);
+    assert.equal(await shown('told'), conflated + dropped, 'a notice for each');
+    assert.ok(await shown('trades') > 100);
+    assert.equal(await page.locator(id('slow-proven')).textContent(), '20 of 20');
+    assert.equal(await shown('faults'), 0);
+    const { server: { total }, topics } = await stats();
+    assert.equal(total.subscribers_closed, 0);
+    for (const [name, topic] of Object.entries(topics)) {
+      if (name.startsWith('trades/')) assert.equal(topic.offered, topic.delivered + topic.pending, name);
+    }
+
+    // The screen goes on as if nothing had been.
+    await pricesMove(page, 5);
+    assert.deepEqual((await watchLadder(page, 20)).faults, []);
+    for (const counter of ['gaps', 'checksum-errors', 'reconnects']) assert.equal(await count(page, counter), 0, counter);
+    await page.locator('#slow-close').click();
+    assert.ok(await page.locator(id('slow')).isHidden());
+    assert.deepEqual(complaints, []);
+  } finally {
+    await close();
+    await busy.kill();
+  }
+});
 
 test('light and dark are remembered', () => withLivePage({ colorScheme: 'light' }, async ({ page }) => {
   const theme = () => page.evaluate(() => document.documentElement.dataset.theme);

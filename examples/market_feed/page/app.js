@@ -9,6 +9,7 @@ import { keyboard } from './keyboard.js';
 import { Ladder } from './ladder.js';
 import { Instrument } from './market.js';
 import { Quote } from './quote.js';
+import { SlowReader } from './slow.js';
 import { Tape } from './tape.js';
 import { WatchList } from './watch.js';
 
@@ -28,6 +29,8 @@ let selected = null; // symbol
 let subscribed = null; // symbol whose book and trades this connection sends
 let tradeSeq = null;
 let source = null;
+let run = null; // of the server: sequence numbers mean nothing across two of them
+let lastTrade = null; // {run, symbol, seq}: where to go on after a reconnect
 let gaps = 0;
 let mismatches = 0;
 let resyncedAt = -Infinity;
@@ -86,7 +89,12 @@ function render(now) {
 
 const address = new URLSearchParams(location.search).get('ws')
   ?? `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
-const feed = new Feed(address, { message: receive, state: connectionChanged });
+const feed = new Feed(address, { message: receive, state: connectionChanged, woke: () => slow.woke() });
+const slow = new SlowReader(feed, {
+  symbols: () => ({ all: [...instruments.keys()], shown: subscribed }),
+  shown: () => $('book-seal').dataset.state === 'verified',
+  change: slowReaderChanged,
+});
 
 function receive(message) {
   switch (message.type) {
@@ -99,18 +107,24 @@ function receive(message) {
     }
     case 'trade':
       if (message.symbol === subscribed) takeTrade(message);
+      else slow.take(message);
       return;
     case 'snapshot':
       if (message.symbol === subscribed) judge(book.snapshot(message));
+      else slow.take(message);
       return;
     case 'delta':
       if (message.symbol === subscribed) judge(book.delta(message));
+      else slow.take(message);
       return;
     case 'welcome':
       welcome(message);
       return;
     case 'symbols':
       takeSymbols(message.symbols);
+      return;
+    case 'notice':
+      takeNotice(message);
       return;
     case 'error':
       notice(message.message ?? message.code);
@@ -122,6 +136,7 @@ function receive(message) {
 function welcome(message) {
   if (source !== null && source !== message.source) for (const it of instruments.values()) it.forget();
   source = message.source;
+  run = message.run;
   $('source').hidden = !source;
   $('source').textContent = source ?? '';
   $('source').title = message.server ?? '';
@@ -152,10 +167,21 @@ function takeSymbols(list) {
 function takeTrade(trade) {
   if (tradeSeq !== null && trade.seq !== tradeSeq + 1) countGap();
   tradeSeq = trade.seq;
+  lastTrade = { run, symbol: trade.symbol, seq: trade.seq };
   instruments.get(trade.symbol).applyTrade(trade);
   tape.add(trade);
   touch('tape');
   touch('prices');
+}
+
+/** The server says what it left out, because this page was too slow for it or away. */
+function takeNotice(message) {
+  const { channel, symbol, missed, count, seq } = message;
+  slow.notice(message);
+  // What follows begins behind what is gone.
+  if (missed === 'gap' && symbol === subscribed && tradeSeq === seq - count) tradeSeq = seq;
+  const instead = { conflated: 'a newer one came instead', resynced: 'the book came anew' }[missed] ?? 'they are gone';
+  notice(`${symbol}: ${format.grouping(count)} ${channel} message${count === 1 ? '' : 's'} left out, ${instead}.`);
 }
 
 /** What became of a book message: proof of the book, or a reason to ask for it again. */
@@ -232,7 +258,12 @@ function subscribe(symbol) {
   subscribed = feed.state === 'live' ? symbol : null;
   if (subscribed === null) return;
   feed.send({ op: 'subscribe', channel: 'book', symbols: [symbol], id: symbol });
-  feed.send({ op: 'subscribe', channel: 'trades', symbols: [symbol], id: symbol });
+  const resumes = lastTrade !== null && lastTrade.run === run && lastTrade.symbol === symbol;
+  if (resumes) tradeSeq = lastTrade.seq;
+  feed.send({
+    op: 'subscribe', channel: 'trades', symbols: [symbol], id: symbol,
+    ...(resumes ? { after: { [symbol]: lastTrade.seq } } : {}),
+  });
 }
 
 // ---------------------------------------------------------------- connection and status bar
@@ -249,6 +280,7 @@ function connectionChanged(state) {
       subscribed = null;
       clearTimeout(resyncTimer);
       seal('waiting', 'offline');
+      slow.cutOff();
     }
   }
   showCountdown();
@@ -257,6 +289,9 @@ function connectionChanged(state) {
 function showCountdown() {
   const state = $('connection').dataset.state;
   let text = { connecting: 'Connecting', live: 'Live', reconnecting: 'Reconnecting' }[state];
+  const isAsleep = state === 'live' && feed.sleepLeft > 0;
+  if (isAsleep) text = 'Not reading';
+  $('connection').toggleAttribute('data-asleep', isAsleep);
   if (state === 'reconnecting' && feed.retryAt) {
     text += ` in ${Math.max(1, Math.ceil((feed.retryAt - performance.now()) / 1000))} s`;
   }
@@ -280,7 +315,7 @@ function measure() {
   if (rates.push(rate) > 40) rates.shift();
   format.setText($('rate'), format.grouping(rate.toFixed(0)));
   format.setText($('bytes'), amount);
-  format.setText($('bytes-unit'), unit);
+  format.setText($('bytes-unit'), `${unit}/s`);
   format.setText($('latency'), feed.latency === null ? '–' : feed.latency.toFixed(feed.latency < 10 ? 1 : 0));
   sparkline($('rate-spark'), rates, colors().muted, { fill: false });
 }
@@ -292,6 +327,12 @@ setInterval(() => {
 }, 250);
 
 $('connection').addEventListener('click', () => feed.retryNow());
+$('slow-reader').addEventListener('click', () => slow.start());
+
+function slowReaderChanged() {
+  $('slow-reader').setAttribute('aria-pressed', String(slow.isRunning));
+  showCountdown();
+}
 
 // ---------------------------------------------------------------- controls
 
@@ -358,6 +399,7 @@ keyboard({
   toggleMode: () => setMode(chart.mode === 'line' ? 'candles' : 'line'),
   interval: (n) => chooseInterval(INTERVALS[n][0]),
   zoom: (factor) => chart.zoom(factor),
+  beSlow: () => slow.start(),
 });
 setMode(storage.read('chart-mode') === 'line' ? 'line' : 'candles');
 chooseInterval(INTERVALS.find(([seconds]) => String(seconds) === storage.read('chart-interval'))?.[0] ?? 1);

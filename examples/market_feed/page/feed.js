@@ -1,5 +1,5 @@
 // The connection: one WebSocket that comes back by itself, its health and its traffic counters.
-// Knows the envelope (welcome, ping, pong) and nothing about markets.
+// Knows the envelope (welcome, ping, pong) and nothing about markets. The socket itself is a worker's.
 
 const PROTOCOL = 'tickwire.feed.json.v1';
 const FIRST_DELAY = 400; // ms
@@ -15,11 +15,14 @@ export class Feed {
   bytes = 0;
   latency = null; // ms
   reconnects = 0;
+  connection = null; // its name in the server's figures
   retryAt = 0; // performance.now() of the next attempt; 0 while one is under way
 
   #url;
   #on;
-  #socket = null;
+  #worker = new Worker('socket.js');
+  #dialled = 0; // counts the sockets; an older one's last words are not heard
+  #isConnected = false;
   #attempt = 0;
   #wasLive = false;
   #retryTimer = 0;
@@ -27,12 +30,22 @@ export class Feed {
   #stableTimer = 0;
   #heardAt = 0;
   #pingAt = 0;
+  #sleepsUntil = 0;
   #stopped = false;
 
-  /** `on.message(object)` for each message but pong; `on.state(state)` for each step of it. */
+  /**
+   * `on.message(object)` for each message but pong; `on.state(state)` for each step of it; `on.woke()` when it
+   * reads again after a sleep.
+   */
   constructor(url, on) {
     this.#url = url;
     this.#on = on;
+    this.#worker.onmessage = ({ data }) => {
+      if (data.woke) this.#wake();
+      else if (data.id !== this.#dialled || !this.#isConnected) return;
+      else if (data.closed) this.#lost();
+      else this.#receive(data.text);
+    };
   }
 
   start() {
@@ -48,7 +61,18 @@ export class Feed {
 
   /** Sends a request if the connection is live; a reconnect asks for everything anew anyway. */
   send(request) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(request));
+    if (this.#isConnected) this.#worker.postMessage({ send: JSON.stringify(request) });
+  }
+
+  /** Milliseconds for which it reads nothing yet. */
+  get sleepLeft() {
+    return Math.max(0, this.#sleepsUntil - performance.now());
+  }
+
+  /** Reads nothing for so many milliseconds. */
+  sleep(time) {
+    this.#sleepsUntil = performance.now() + time;
+    this.#worker.postMessage({ sleep: time });
   }
 
   /** Skips the rest of the wait. */
@@ -62,17 +86,16 @@ export class Feed {
     if (this.#stopped) return;
     this.retryAt = 0;
     this.#become(this.#attempt > 0 ? 'reconnecting' : 'connecting');
-    let socket;
-    try {
-      socket = new WebSocket(this.#url, PROTOCOL);
-    } catch {
-      this.#lost(); // an address that is no address; the notice says so
-      return;
-    }
-    this.#socket = socket;
-    this.#openTimer = setTimeout(() => this.#abandon(socket), OPEN_WITHIN);
-    socket.onmessage = (event) => { if (socket === this.#socket) this.#receive(event.data); };
-    socket.onclose = () => { if (socket === this.#socket) this.#lost(); };
+    this.#dialled += 1;
+    this.#isConnected = true;
+    this.#worker.postMessage({ open: this.#url, protocol: PROTOCOL, id: this.#dialled });
+    this.#openTimer = setTimeout(() => this.#abandon(), OPEN_WITHIN);
+  }
+
+  #wake() {
+    this.#heardAt = performance.now();
+    this.#sleepsUntil = 0;
+    this.#on.woke();
   }
 
   #receive(data) {
@@ -95,6 +118,7 @@ export class Feed {
       this.#stableTimer = setTimeout(() => { this.#attempt = 0; }, STABLE_AFTER);
       if (this.#wasLive) this.reconnects += 1;
       this.#wasLive = true;
+      this.connection = message.connection;
       this.#become('live');
       this.#on.message(message);
       this.#ping();
@@ -106,7 +130,8 @@ export class Feed {
   #lost() {
     clearTimeout(this.#openTimer);
     clearTimeout(this.#stableTimer);
-    this.#socket = null;
+    this.#isConnected = false;
+    this.connection = null;
     this.latency = null;
     this.#pingAt = 0;
     if (this.#stopped) return;
@@ -119,18 +144,16 @@ export class Feed {
     this.#become('reconnecting');
   }
 
-  /** Gives a socket up without waiting for its close handshake. */
-  #abandon(socket) {
-    if (socket !== this.#socket) return;
-    socket.onmessage = socket.onclose = null;
-    socket.close();
+  /** Gives the socket up without waiting for its close handshake. */
+  #abandon() {
+    this.#worker.postMessage({ close: 1000 });
     this.#lost();
   }
 
   #beat() {
-    if (this.state !== 'live') return;
+    if (this.state !== 'live' || this.#sleepsUntil > 0) return;
     const now = performance.now();
-    if (this.#pingAt > this.#heardAt && now - this.#pingAt > SILENT_FOR) this.#abandon(this.#socket);
+    if (this.#pingAt > this.#heardAt && now - this.#pingAt > SILENT_FOR) this.#abandon();
     else if (this.#pingAt <= this.#heardAt) this.#ping();
   }
 
@@ -142,7 +165,7 @@ export class Feed {
   #stop() {
     this.#stopped = true;
     clearTimeout(this.#retryTimer);
-    this.#socket?.close(1000);
+    this.#worker.postMessage({ close: 1000 });
   }
 
   #become(state) {

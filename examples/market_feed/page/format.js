@@ -30,10 +30,11 @@ export function percent(change) {
   return `${number > 0 ? '+' : number < 0 ? '−' : ''}${Math.abs(number).toFixed(2)}%`;
 }
 
-export function bytes(perSecond) {
-  if (perSecond >= 1e6) return [(perSecond / 1e6).toFixed(2), 'MB/s'];
-  if (perSecond >= 1e3) return [(perSecond / 1e3).toFixed(perSecond >= 1e5 ? 0 : 1), 'kB/s'];
-  return [perSecond.toFixed(0), 'B/s'];
+/** An amount of bytes and its unit. */
+export function bytes(amount) {
+  if (amount >= 1e6) return [(amount / 1e6).toFixed(2), 'MB'];
+  if (amount >= 1e3) return [(amount / 1e3).toFixed(amount >= 1e5 ? 0 : 1), 'kB'];
+  return [amount.toFixed(0), 'B'];
 }
 
 const two = (n) => String(n).padStart(2, '0');

@@ -3,7 +3,7 @@
 const FILTER = document.getElementById('filter');
 const HELP = document.getElementById('help');
 
-/** `actions`: step(by), edge(last), filter(text), selectFirst(), toggleMode(), interval(n), zoom(factor). */
+/** `actions`: step(by), edge(last), filter(text), selectFirst(), toggleMode(), interval(n), zoom(factor), beSlow(). */
 export function keyboard(actions) {
   FILTER.addEventListener('input', () => actions.filter(FILTER.value));
   document.getElementById('help-open').addEventListener('click', () => HELP.showModal());
@@ -24,6 +24,7 @@ export function keyboard(actions) {
     '+': () => actions.zoom(1.25),
     '=': () => actions.zoom(1.25),
     '-': () => actions.zoom(0.8),
+    s: actions.beSlow,
     t: () => window.toggleTheme(),
     '?': () => HELP.showModal(),
   };
