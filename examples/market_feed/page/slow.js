@@ -14,6 +14,7 @@ const TITLES = {
   asleep: (left) => `Not reading for ${Math.ceil(left / 1000)} s`,
   reading: () => 'Reading again',
   done: (_, took) => `Caught up in ${took} s`,
+  behind: () => 'Still behind',
   failed: () => 'Cut off',
 };
 const EXPLANATIONS = {
@@ -21,6 +22,7 @@ const EXPLANATIONS = {
   asleep: 'The worker that owns the socket sleeps. What the browser and TCP cannot hold waits at the server.',
   reading: 'The server sends what is left of its queue, then the latest of everything else.',
   done: 'Nothing waits any more, and every book matches its checksum.',
+  behind: 'This page cannot read the whole feed as fast as it comes.',
   failed: 'The connection ended meanwhile.',
 };
 
@@ -66,6 +68,7 @@ export class SlowReader {
   #timer = 0;
   #before = null; // the server's figures when it began
   #figures = null; // and the latest
+  #levelCount = 0; // looks in a row that found nothing left to come
   #most = 0; // bytes that waited
   #told = 0; // messages that notices said were left out
 
@@ -88,11 +91,13 @@ export class SlowReader {
     const { all, shown } = this.#on.symbols();
     this.#ledger = new Ledger();
     this.#others = all.filter((symbol) => symbol !== shown);
+    this.#levelCount = 0;
     this.#most = 0;
     this.#told = 0;
     this.#begunAt = performance.now();
     this.#become('waiting');
     this.#before = this.#figures = await this.#look();
+    if (!this.isRunning) return;
     this.#ask('subscribe');
     clearInterval(this.#timer);
     this.#timer = setInterval(() => this.#step(), LOOK_EVERY);
@@ -142,21 +147,33 @@ export class SlowReader {
     if (!this.isRunning) return;
     this.#figures = figures ?? this.#figures;
     this.#most = Math.max(this.#most, figures?.bytes_queued ?? 0);
-    const late = this.state === 'reading' && performance.now() - this.#wokeAt > CAUGHT_UP_WITHIN;
-    const level = !figures || figures.bytes_queued === 0;
-    // What was on its way when it woke has arrived by the second look.
-    const settled = state === 'reading' && performance.now() - this.#wokeAt > LOOK_EVERY;
-    if (late || (settled && level && this.#ledger.proven === this.#others.length && this.#on.shown())) {
-      this.#end('done');
+    const late = state === 'reading' && performance.now() - this.#wokeAt > CAUGHT_UP_WITHIN;
+    this.#levelCount = state === 'reading' && this.#isLevel() ? this.#levelCount + 1 : 0;
+    // Between two pieces of what it lacks nothing waits either, for a moment.
+    if (late || this.#levelCount === 2) {
+      this.#end(late ? 'behind' : 'done');
       return;
     }
     this.#show();
   }
 
+  /** Nothing waits at the server, and what the server says that it left out has been announced here. */
+  #isLevel() {
+    const waits = this.#figures?.bytes_queued ?? 0;
+    const leftOut = this.#since('conflated') + this.#since('dropped');
+    const proven = this.#ledger.proven === this.#others.length && this.#on.shown();
+    return waits === 0 && this.#told >= leftOut && proven;
+  }
+
+  /** How much one of the server's figures has grown. */
+  #since(member) {
+    return (this.#figures?.[member] ?? 0) - (this.#before?.[member] ?? 0);
+  }
+
   #end(state) {
     clearInterval(this.#timer);
     this.#endedAt = performance.now();
-    if (state === 'done') this.#ask('unsubscribe');
+    if (state !== 'failed') this.#ask('unsubscribe');
     this.#become(state);
   }
 
@@ -179,7 +196,6 @@ export class SlowReader {
   }
 
   #show() {
-    const since = (member) => (this.#figures?.[member] ?? 0) - (this.#before?.[member] ?? 0);
     const left = this.#feed.sleepLeft;
     const took = ((this.#endedAt - this.#wokeAt) / 1000).toFixed(1);
     const texts = {
@@ -187,9 +203,9 @@ export class SlowReader {
       what: EXPLANATIONS[this.state] ?? '',
       queued: format.bytes(this.#figures?.bytes_queued ?? 0).join(' '),
       most: format.bytes(this.#most).join(' '),
-      conflated: format.grouping(since('conflated')),
-      dropped: format.grouping(since('dropped')),
-      resynced: format.grouping(since('resynced')),
+      conflated: format.grouping(this.#since('conflated')),
+      dropped: format.grouping(this.#since('dropped')),
+      resynced: format.grouping(this.#since('resynced')),
       told: format.grouping(this.#told),
       trades: format.grouping(this.#ledger.trades),
       proven: `${this.#ledger.proven + Number(this.#on.shown())} of ${this.#others.length + 1}`,
