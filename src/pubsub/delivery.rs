@@ -30,6 +30,8 @@ impl Default for Delivery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Overflow {
     /// The subscriber is closed with 1013 and a reason, so that it knows that it missed something.
+    /// The close frame comes behind what waits; one that takes nothing for `close_timeout` is cut off
+    /// without having seen it.
     #[default]
     Close,
     /// The publication is dropped for this subscriber and counted.

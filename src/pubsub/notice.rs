@@ -22,6 +22,4 @@ pub enum Missed {
     Conflated,
     /// They were dropped, and a snapshot makes up for them.
     Resynced,
-    /// They were dropped, and nothing makes up for them.
-    Dropped,
 }

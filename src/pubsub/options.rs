@@ -140,8 +140,9 @@ impl TopicOptions {
         self
     }
 
-    /// Tells a subscriber in band that it did not get everything: the message that this makes goes
-    /// ahead of what it gets instead. `None` sends nothing.
+    /// Tells a subscriber of [`Delivery::Latest`] or [`Delivery::Resync`] in band that it did not get
+    /// everything: the message that this makes goes ahead of what it gets instead. `None` sends
+    /// nothing.
     ///
     /// It is called on event loops and must be quick. If it panics nothing is sent.
     #[must_use]
