@@ -242,7 +242,6 @@ fn notice_message(index: u8, notice: &Notice<'_>) -> Outgoing<'static> {
     let value = match notice.missed {
         Missed::Conflated => 0,
         Missed::Resynced => 1,
-        Missed::Dropped => 2,
         other => panic!("what is {other:?}?"),
     };
     let (sequence, count) = (notice.sequence, notice.count);
