@@ -150,7 +150,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Ends a subscription. O(subscribers of the topic on the connection's loop).
+    /// Ends a subscription. What waits for the connection already still arrives, maybe behind what is
+    /// sent to it now. O(subscribers of the topic on the connection's loop).
     pub fn unsubscribe(&mut self, topic: &Topic) {
         if !matches!(self.side, Side::Gone(_)) {
             self.server.unsubscribe(self.id(), topic);

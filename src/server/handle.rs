@@ -121,7 +121,8 @@ impl ServerHandle {
         }
     }
 
-    /// Ends a connection's subscription.
+    /// Ends a connection's subscription. What waits for it already still arrives, maybe behind what is
+    /// sent to it now.
     pub fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> Outcome {
         self.command(id, || Command::Unsubscribe { id, topic: topic.core().id() })
     }
