@@ -1,7 +1,7 @@
 //! An event loop without sockets: it takes commands and hands out publications in the order and in
 //! the slices of the real one.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tickwire::pubsub::{Batch, FanOut, Removed, SubscriberTable, TopicId};
@@ -21,6 +21,8 @@ pub(crate) struct EventLoop {
     write: Write,
     held: Option<Command>,
     errands: Errands,
+    /// The last publication of each topic that was handed out.
+    handed_out: HashMap<usize, u64>,
 }
 
 /// How much a turn does.
@@ -57,6 +59,7 @@ impl EventLoop {
             write: Write::Now,
             held: None,
             errands: Errands::default(),
+            handed_out: HashMap::new(),
         }
     }
 
@@ -217,6 +220,7 @@ impl EventLoop {
             }
             if let Some(batch) = self.joined.pop_front() {
                 let topic = shared.place(batch.topic);
+                self.handed_out.insert(topic, batch.last);
                 let count = batch.count() * self.subscriber_count(topic);
                 shared.topics[topic].sums.offered += count;
                 self.current = self.table.begin(batch).map(|fan_out| (topic, fan_out));
@@ -319,6 +323,7 @@ impl EventLoop {
             write: self.write,
             max_backpressure: shared.max_backpressure,
             now: shared.now,
+            handed_out: self.handed_out.get(&topic).copied().unwrap_or(0),
             topics: &mut shared.topics,
         };
         let result = act(&mut self.table, &mut sockets);

@@ -41,5 +41,6 @@ fn run(case: &Case) {
     let mut world = World::new(case);
     case.steps.iter().for_each(|step| world.take(step));
     world.settle();
+    world.supply_all();
     world.end();
 }

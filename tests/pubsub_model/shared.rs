@@ -126,7 +126,7 @@ impl Shared {
         let record = Record::new(
             self.subscription_count,
             index,
-            interval.is_some() && topic.may_leave_out(),
+            interval.filter(|_| topic.may_leave_out()),
             begin.sequence,
             (answer, begin.delivered),
         );

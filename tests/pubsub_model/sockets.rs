@@ -36,6 +36,8 @@ pub(crate) struct Sockets<'a> {
     pub(crate) write: Write,
     pub(crate) max_backpressure: usize,
     pub(crate) now: Duration,
+    /// The last publication of the topic that was handed out here.
+    pub(crate) handed_out: u64,
 }
 
 impl Sockets<'_> {
@@ -50,13 +52,14 @@ impl Sockets<'_> {
         let topic = &mut self.topics[self.topic];
         let leaves_out = topic.setup.delivery == Delivery::Latest && subscription.lagging;
         let sums = &mut topic.sums;
-        let mut due = 0;
+        let (mut due, mut last) = (0, 0);
         for content in messages(parcel.frames) {
             assert_eq!(usize::from(content.topic), self.topic);
             if leaves_out && content.kind == Kind::Publication && !topic.setup.merges {
                 let latest = topic.retained.get(&content.key);
                 assert_eq!(latest, Some(&content.sequence), "{content:?} has been replaced");
             }
+            last = content.sequence;
             match content.kind {
                 Kind::Publication if content.sequence > subscription.begun => due += 1,
                 Kind::Publication => sums.replayed += 1,
@@ -66,6 +69,9 @@ impl Sockets<'_> {
         }
         assert_eq!(due, u64::from(parcel.count));
         sums.delivered += due;
+        // Where nobody subscribed, nothing was handed out.
+        let upto = self.handed_out.max(subscription.begun);
+        subscription.update(self.now, last == upto);
     }
 }
 

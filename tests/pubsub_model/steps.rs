@@ -72,6 +72,10 @@ pub(crate) enum Step {
         event_loop: usize,
         limits: Limits,
     },
+    /// Everything comes to rest; before that, all clients take what they get, or not.
+    Rest {
+        resume: bool,
+    },
 }
 
 /// Where a subscription begins.
@@ -201,5 +205,6 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (topic(), 0..5u8).prop_map(|(topic, key)| Step::RemoveKey { topic, key }),
         14 => (0..2usize, limits)
             .prop_map(|(event_loop, limits)| Step::Turn { event_loop, limits }),
+        1 => any::<bool>().prop_map(|resume| Step::Rest { resume }),
     ]
 }

@@ -2,6 +2,7 @@
 //! each gap against what the engine has said about it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tickwire::pubsub::{Delivery, Note, Subscribed};
 
@@ -17,7 +18,10 @@ pub(crate) struct Subscription {
     pub(crate) begun: u64,
     /// What it had then: everything up to a publication, or nothing.
     pub(crate) floor: Option<u64>,
-    pub(crate) paced: bool,
+    /// The time between two updates that it asked for.
+    interval: Option<Duration>,
+    /// When its last update was complete.
+    updated_at: Option<Duration>,
     /// As the sink is told.
     pub(crate) lagging: bool,
     closed: bool,
@@ -58,7 +62,7 @@ impl Subscription {
     pub(crate) fn new(
         number: u64,
         topic: usize,
-        paced: bool,
+        interval: Option<Duration>,
         begun: u64,
         (answer, floor): (Subscribed, Option<u64>),
     ) -> Self {
@@ -72,12 +76,25 @@ impl Subscription {
             answer,
             begun,
             floor,
-            paced,
+            interval,
+            updated_at: None,
             lagging: false,
             closed: false,
             noted,
             got,
         }
+    }
+
+    pub(crate) fn is_paced(&self) -> bool {
+        self.interval.is_some()
+    }
+
+    /// It is sent an update, or part of one; `complete` if nothing is left to be sent.
+    pub(crate) fn update(&mut self, now: Duration, complete: bool) {
+        if let (Some(interval), Some(updated_at)) = (self.interval, self.updated_at) {
+            assert!(now >= updated_at + interval, "too soon: {self:?}");
+        }
+        self.updated_at = complete.then_some(now);
     }
 
     /// The topic has closed its connection.
@@ -104,7 +121,7 @@ impl Subscription {
             Kind::Publication => self.receive_publication(content, topic),
             Kind::Snapshot => self.receive_snapshot(content, topic),
             Kind::Notice => {
-                assert!(topic.setup.notices && !self.paced && content.count > 0);
+                assert!(topic.setup.notices && !self.is_paced() && content.count > 0);
                 self.got.told += content.count;
             }
             Kind::Begin => unreachable!("read by the connection"),
@@ -186,7 +203,7 @@ impl Subscription {
                         assert_eq!(self.got.latest.get(key), Some(&sequence), "{}", context());
                     }
                 }
-                if topic.setup.notices && !self.paced {
+                if topic.setup.notices && !self.is_paced() {
                     assert_eq!(told, conflated, "{}", context());
                 }
             }
@@ -198,7 +215,7 @@ impl Subscription {
                 }
                 let knows = self.answer != Subscribed::Snapshot || self.got.state.is_some();
                 assert!(knows, "no state: {}", context());
-                if topic.setup.notices && !self.paced {
+                if topic.setup.notices && !self.is_paced() {
                     assert_eq!(told, dropped, "{}", context());
                 }
             }

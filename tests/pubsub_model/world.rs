@@ -78,6 +78,8 @@ impl World {
                 let event_loop = event_loop % self.loops.len();
                 self.turn(event_loop, limits);
             }
+            Step::Rest { resume: true } => self.settle(),
+            Step::Rest { resume: false } => self.rest(),
         }
     }
 
@@ -125,6 +127,10 @@ impl World {
         (0..CLIENT_COUNT).for_each(|client| self.take(&Step::Drain { client, len: None }));
         self.rest();
         self.check_settled(false);
+    }
+
+    /// The same once each topic has a snapshot: then there is no reason left.
+    pub(crate) fn supply_all(&mut self) {
         for topic in 0..self.shared.topics.len() {
             let sequence = self.shared.topics[topic].sequence();
             self.shared.supply(topic, sequence, 0);
@@ -161,11 +167,26 @@ impl World {
                 let soon = self.shared.now + Duration::from_secs(3600);
                 match wake.filter(|&wake| wake < soon) {
                     Some(wake) => self.shared.now = wake,
-                    None => return,
+                    None => return self.check_patience(),
                 }
             }
         }
         panic!("no rest");
+    }
+
+    /// All the time in the world has passed: who lagged for too long is closed.
+    fn check_patience(&mut self) {
+        for event_loop in &mut self.loops {
+            for key in event_loop.connections.keys() {
+                let connection = event_loop.connections.get(key).unwrap();
+                for (topic, number) in &connection.topics {
+                    let subscription = &connection.subscriptions[number];
+                    let max_lag = self.shared.topics[*topic].setup.slow_consumer.max_lag;
+                    let lags = subscription.lagging && !subscription.is_paced();
+                    assert!(!lags || max_lag.is_none() || connection.closing, "{subscription:#?}");
+                }
+            }
+        }
     }
 
     fn check_settled(&mut self, all_have_snapshots: bool) {
@@ -180,7 +201,7 @@ impl World {
                     counts[topic] += 1;
                     let subscription = &connection.subscriptions[&number];
                     let topic = &self.shared.topics[topic];
-                    if subscription.lagging && !subscription.paced {
+                    if subscription.lagging && !subscription.is_paced() {
                         assert!(!all_have_snapshots, "stuck: {subscription:#?}");
                     }
                     if subscription.lagging && !subscription.has_everything(topic) {
