@@ -1,0 +1,274 @@
+//! One WebSocket connection on a non-blocking socket, by the engine's sans-IO client role.
+
+use std::io::{self, ErrorKind};
+
+use mio::{Registry, Token};
+use thiserror::Error;
+use tickwire::frame::{CloseCode, OpCode, encode_frame};
+use tickwire::handshake::{HandshakeError, ResponseDecoder};
+use tickwire::protocol::{Endpoint, Event, Limits, Message, ProtocolError, Role, Workspace};
+use tickwire::transport::Stream;
+
+use crate::clock::{Clock, Nanos};
+
+/// The longest message that is taken, in bytes. None of it is reserved before it comes.
+const MAX_MESSAGE_LEN: usize = 1 << 30;
+/// Bytes that are read at once.
+const INPUT_LEN: usize = 256 << 10;
+/// Bytes of frames that are written at once.
+const OUTPUT_LEN: usize = 64 << 10;
+/// Reads of one connection before others get their turn.
+const MAX_READS: u32 = 8;
+
+/// Why a connection is over.
+#[derive(Debug, Error)]
+pub(crate) enum End {
+    #[error(transparent)]
+    Refused(HandshakeError),
+    #[error("closed by the server: {code}{}", in_parentheses(.reason))]
+    Closed { code: CloseCode, reason: String },
+    #[error("the server hung up without a close frame")]
+    HungUp,
+    #[error("the server breaks the protocol: {0}")]
+    Protocol(ProtocolError),
+    #[error(transparent)]
+    Socket(io::Error),
+}
+
+fn in_parentheses(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" ({text})") }
+}
+
+/// Whether a connection has more to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// The poller will tell when there is more.
+    All,
+    /// It will not: there may be more, but others come first.
+    Some,
+}
+
+/// What the connections of a thread use in turn.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) clock: Clock,
+    workspace: Workspace,
+    input: Box<[u8]>,
+    output: Vec<u8>,
+}
+
+impl Bench {
+    pub(crate) fn new(clock: Clock) -> Self {
+        let limits = Limits::for_messages_up_to(MAX_MESSAGE_LEN);
+        Self {
+            clock,
+            workspace: Workspace::new(Role::Client, limits),
+            input: vec![0; INPUT_LEN].into_boxed_slice(),
+            output: Vec::with_capacity(2 * OUTPUT_LEN),
+        }
+    }
+}
+
+/// From the first byte of the handshake to the last of the closing.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: Stream,
+    stage: Stage,
+    endpoint: Endpoint,
+    /// Received and not decodable without what follows: a piece of a head.
+    kept: Vec<u8>,
+    /// What the socket has not taken yet. Empty most of the time.
+    unsent: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The handshake's answer is awaited.
+    Opening(Box<ResponseDecoder>),
+    Open,
+    Ended,
+}
+
+impl Connection {
+    /// A connection on a socket that begins to connect.
+    pub(crate) fn new(stream: Stream, request: Vec<u8>, decoder: ResponseDecoder) -> Self {
+        Self {
+            stream,
+            stage: Stage::Opening(Box::new(decoder)),
+            endpoint: Endpoint::new(),
+            kept: Vec::new(),
+            unsent: request,
+        }
+    }
+
+    /// Asks for events, once for all.
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.stream.register(registry, token)
+    }
+
+    #[inline]
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self.stage, Stage::Opening(_))
+    }
+
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open)
+    }
+
+    #[inline]
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended)
+    }
+
+    /// Nothing is read or written any more.
+    pub(crate) fn end(&mut self) {
+        self.stage = Stage::Ended;
+        (self.kept, self.unsent) = (Vec::new(), Vec::new());
+    }
+
+    /// Reads what has come, and gives `take` each message and when it came.
+    ///
+    /// # Errors
+    /// Why the connection is over. All that came before that was taken.
+    pub(crate) fn receive(
+        &mut self,
+        bench: &mut Bench,
+        mut take: impl FnMut(Message<'_>, Nanos),
+    ) -> Result<Received, End> {
+        for _ in 0..MAX_READS {
+            let kept_len = self.kept.len();
+            let len = match self.stream.read(&mut bench.input[kept_len..]) {
+                Ok(0) => return Err(End::HungUp),
+                Ok(len) => len,
+                Err(error) if is_not_ready(&error) => return Ok(Received::All),
+                Err(error) => return Err(End::Socket(error)),
+            };
+            let at = bench.clock.now();
+            bench.input[..kept_len].copy_from_slice(&self.kept);
+            self.kept.clear();
+            let input = &mut bench.input[..kept_len + len];
+            let used_len = self.decode(&mut bench.workspace, input, |message| take(message, at))?;
+            self.kept.extend_from_slice(&bench.input[used_len..kept_len + len]);
+            // Whoever gets less than asked for has got all there is.
+            if kept_len + len < bench.input.len() {
+                return Ok(Received::All);
+            }
+        }
+        Ok(Received::Some)
+    }
+
+    /// Decodes all of `input` that can be decoded; says how much that is.
+    fn decode(
+        &mut self,
+        workspace: &mut Workspace,
+        input: &mut [u8],
+        mut take: impl FnMut(Message<'_>),
+    ) -> Result<usize, End> {
+        let mut at = 0;
+        if let Stage::Opening(decoder) = &mut self.stage {
+            let Some((_, head_len)) = decoder.decode(input).map_err(End::Refused)? else {
+                return Ok(0);
+            };
+            self.stage = Stage::Open;
+            at = head_len;
+        }
+        loop {
+            let (len, event) = match self.endpoint.decode(workspace, &mut input[at..]) {
+                Ok(decoded) => decoded,
+                Err(error) => {
+                    self.say_close(error.close_code());
+                    return Err(End::Protocol(error));
+                }
+            };
+            at += len;
+            match event {
+                None => return Ok(at),
+                Some(Event::Message(message)) => take(message),
+                Some(Event::Assembled(message)) => {
+                    take(message.as_message());
+                    workspace.recycle(message);
+                }
+                Some(Event::Ping(payload)) => {
+                    let key = Some(masking_key());
+                    encode_frame(&mut self.unsent, true, OpCode::Pong, key, payload);
+                }
+                Some(Event::Pong(_)) => {}
+                Some(Event::Close(frame)) => {
+                    let (code, reason) = (frame.code, frame.reason.to_owned());
+                    self.say_close(code);
+                    return Err(End::Closed { code, reason });
+                }
+            }
+        }
+    }
+
+    /// Writes what is left over, and then the frames that `encode_next` appends, until there are no
+    /// more or the socket takes no more.
+    pub(crate) fn send(
+        &mut self,
+        bench: &mut Bench,
+        mut encode_next: impl FnMut(&mut Vec<u8>) -> bool,
+    ) -> Result<(), End> {
+        while self.flush()? && self.is_open() && !self.endpoint.is_close_sent() {
+            let output = &mut bench.output;
+            output.clear();
+            while output.len() < OUTPUT_LEN && encode_next(output) {}
+            if output.is_empty() {
+                break;
+            }
+            let len = self.write(output)?;
+            self.unsent.extend_from_slice(&output[len..]);
+        }
+        Ok(())
+    }
+
+    /// Queues what `append` appends; it goes out with the next [`send`](Self::send).
+    pub(crate) fn queue(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
+        append(&mut self.unsent);
+    }
+
+    /// Begins the closing handshake.
+    pub(crate) fn close(&mut self) -> Result<(), End> {
+        self.endpoint.close(&mut self.unsent, CloseCode::NORMAL, "", Some(masking_key()));
+        self.flush().map(|_| ())
+    }
+
+    /// Says goodbye as the last thing; the socket may not take it any more.
+    fn say_close(&mut self, code: CloseCode) {
+        self.endpoint.close(&mut self.unsent, code, "", Some(masking_key()));
+        let _ = self.flush();
+    }
+
+    /// Writes what is left over; says whether the socket took it all.
+    fn flush(&mut self) -> Result<bool, End> {
+        if !self.unsent.is_empty() {
+            let len = self.write(&self.unsent)?;
+            self.unsent.drain(..len);
+        }
+        Ok(self.unsent.is_empty())
+    }
+
+    /// Writes what the socket takes.
+    fn write(&self, bytes: &[u8]) -> Result<usize, End> {
+        let mut at = 0;
+        while at < bytes.len() {
+            match self.stream.write(&bytes[at..]) {
+                Ok(len) => at += len,
+                Err(error) if is_not_ready(&error) => break,
+                Err(error) => return Err(End::Socket(error)),
+            }
+        }
+        Ok(at)
+    }
+}
+
+fn is_not_ready(error: &io::Error) -> bool {
+    // Some systems say of a socket that still connects that it is not connected.
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected)
+}
+
+/// Not from a strong source of randomness: no script chooses what this program sends.
+fn masking_key() -> [u8; 4] {
+    fastrand::u32(..).to_ne_bytes()
+}

@@ -1,0 +1,21 @@
+//! The opening handshake that the command line asks for.
+
+use tickwire::handshake::{ClientRequest, HandshakeError, ResponseDecoder};
+
+use crate::options::Options;
+
+/// The request's bytes, and the decoder of the answer to it.
+pub(crate) fn begin(options: &Options) -> Result<(Vec<u8>, ResponseDecoder), HandshakeError> {
+    let address = &options.address;
+    let nonce = fastrand::u128(..).to_ne_bytes();
+    let mut request = ClientRequest::new(address.host(), &address.target, nonce);
+    for name in &options.subprotocol {
+        request = request.subprotocol(name);
+    }
+    for (name, value) in &options.header {
+        request = request.header(name.clone(), value.clone());
+    }
+    let mut head = Vec::new();
+    request.encode(&mut head)?;
+    Ok((head, request.decoder()))
+}
