@@ -43,7 +43,11 @@ pub(crate) struct Effort {
 impl Effort {
     /// The share of the time, from 0 to 1, in which the thread had something to do and a CPU.
     pub(crate) fn busy(&self) -> Option<f64> {
-        self.share(|cpu| cpu.running.saturating_sub(self.spun))
+        self.share(|cpu| {
+            // A thread that spins is robbed of its CPU like any other; it did not spin meanwhile.
+            let had = cpu.running as f64 / (cpu.running + cpu.waiting).max(1) as f64;
+            cpu.running.saturating_sub((self.spun as f64 * had) as Nanos)
+        })
     }
 
     /// The share of the time in which it had something to do and no CPU.

@@ -189,6 +189,12 @@ impl Crew {
         has_all || !self.has_living()
     }
 
+    /// Since when nothing has come of a closed loop: it sends nothing more by itself then.
+    pub(crate) fn stuck_since(&self) -> Option<Nanos> {
+        let is_closed = matches!(self.load, Load::Closed { .. });
+        is_closed.then_some(self.tally.last_reply_at)
+    }
+
     /// What a closed loop is about: there are always so many messages under way.
     fn fill(&mut self, index: usize, depth: u32) {
         let now = self.shared.clock.now();

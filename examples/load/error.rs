@@ -47,7 +47,7 @@ impl LoadError {
             }
             Self::Descriptors { needed, hard, .. } if needed > hard => {
                 return Some(format!(
-                    "The system's own limit is {hard}: raise it (`LimitNOFILE=` of systemd, \
+                    "The hard limit is {hard}: raise it (`LimitNOFILE=` of systemd, \
                      limits.conf, `docker run --ulimit nofile={needed}`), then: ulimit -n {needed}"
                 ));
             }

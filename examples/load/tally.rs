@@ -118,9 +118,9 @@ impl Tally {
     /// Takes note of a reply of `len` bytes.
     #[inline]
     pub(crate) fn add_reply(&mut self, reply: Reply, at: Nanos, len: usize) {
+        self.last_reply_at = at;
         match reply {
             Reply::InOrder { intended } | Reply::Ahead { intended, .. } => {
-                self.last_reply_at = at;
                 if self.window.counts(intended, at) {
                     self.messages += 1;
                     self.bytes += len as u64;

@@ -101,7 +101,7 @@ impl Worker {
             if now >= next_look {
                 next_look = now + nanos(TICK);
                 self.show_progress();
-                if self.shared.is_stopped() {
+                if self.shared.is_stopped() || self.is_stuck(begin, now) {
                     break;
                 }
             }
@@ -121,6 +121,14 @@ impl Worker {
         let now = self.now();
         self.crew.end_load(now, meter.stop(now));
         Ok(())
+    }
+
+    /// Whether a number of messages will never be reached. A time passes by itself.
+    fn is_stuck(&self, begin: Nanos, now: Nanos) -> bool {
+        let options = &self.shared.options;
+        let since = self.crew.stuck_since().map(|since| since.max(begin));
+        options.duration().is_none()
+            && since.is_some_and(|since| now.saturating_sub(since) > nanos(options.patience))
     }
 
     /// Waits for what is under way, until nothing has come for too long: that is lost.
