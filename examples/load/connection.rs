@@ -77,8 +77,10 @@ pub(crate) struct Connection {
     endpoint: Endpoint,
     /// Received and not decodable without what follows: a piece of a head.
     kept: Vec<u8>,
-    /// What the socket has not taken yet. Empty most of the time.
+    /// What the socket has not taken at once: empty most of the time. The first `taken_len` bytes of
+    /// it the socket has taken since.
     unsent: Vec<u8>,
+    taken_len: usize,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,7 @@ impl Connection {
             endpoint: Endpoint::new(),
             kept: Vec::new(),
             unsent: request,
+            taken_len: 0,
         }
     }
 
@@ -124,7 +127,7 @@ impl Connection {
     /// Nothing is read or written any more.
     pub(crate) fn end(&mut self) {
         self.stage = Stage::Ended;
-        (self.kept, self.unsent) = (Vec::new(), Vec::new());
+        (self.kept, self.unsent, self.taken_len) = (Vec::new(), Vec::new(), 0);
     }
 
     /// Reads what has come, and gives `take` each message and when it came.
@@ -242,11 +245,13 @@ impl Connection {
 
     /// Writes what is left over; says whether the socket took it all.
     fn flush(&mut self) -> Result<bool, End> {
-        if !self.unsent.is_empty() {
-            let len = self.write(&self.unsent)?;
-            self.unsent.drain(..len);
+        self.taken_len += self.write(&self.unsent[self.taken_len..])?;
+        let is_all = self.taken_len == self.unsent.len();
+        if is_all {
+            self.unsent.clear();
+            self.taken_len = 0;
         }
-        Ok(self.unsent.is_empty())
+        Ok(is_all)
     }
 
     /// Writes what the socket takes.

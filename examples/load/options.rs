@@ -17,8 +17,9 @@ Examples:
   load -c 1000 -d 16 -s 1k ws://host/echo     as fast as it goes, 16 messages in flight on each
   load -c 100 --rate 20000 ws://host/echo     20,000 messages a second, whatever the server does;
                                               latency from when each was meant to be sent
-  load --send '{\"op\":\"subscribe\",\"channel\":\"tickers\"}' ws://127.0.0.1:8080/ws
-                                              subscribe on every connection, count what arrives
+  load --send '{\"op\":\"subscribe\",\"channel\":\"ticker\",\"symbols\":[\"*\"]}' ws://127.0.0.1:8080/ws
+                                              subscribe on every connection to the `market_feed`
+                                              example, count what arrives
   taskset -c 1 load --json unix:/run/echo.sock > report.json
 
 Exit status: 0 if all went well; 1 if a message was lost, altered or out of order; 2 if the command
