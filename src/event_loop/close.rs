@@ -60,10 +60,10 @@ impl<S: Service> EventLoop<S> {
     /// The socket takes more: the queue goes on, and what waited for it.
     pub(super) fn on_writable(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        let io = &mut connection.io;
-        if io.queued_len() == 0 {
+        if connection.io.queued_len() == 0 && !connection.awaits_room() {
             return;
         }
+        let io = &mut connection.io;
         let before = io.queued_len();
         if std::mem::take(&mut io.flags.ages) {
             self.drop_aged(key);

@@ -222,7 +222,7 @@ impl Io {
         let written = self.write_directly(core, parcel.frames);
         if written < parcel.frames.len() && !self.flags.broken {
             self.enqueue(core, |queue, at| {
-                let TopicId(owner) = parcel.topic;
+                let owner = owner(parcel);
                 queue.push_publication(parcel.frames, written, owner, parcel.count, at);
             });
         }
@@ -232,7 +232,7 @@ impl Io {
     pub(super) fn queue_publication(&mut self, core: &mut Core, parcel: &Parcel<'_>) {
         if !parcel.frames.is_empty() {
             self.enqueue(core, |queue, at| {
-                let TopicId(owner) = parcel.topic;
+                let owner = owner(parcel);
                 queue.push_publication(parcel.frames, 0, owner, parcel.count, at);
             });
         }
@@ -457,4 +457,20 @@ impl<S> Connection<S> {
     pub(super) fn new(io: Io) -> Self {
         Self { io, phase: Phase::Request(Box::default()) }
     }
+
+    /// Whether something waits for the queue to drain, though nothing may wait in it: what emptied
+    /// it meanwhile, a flush that made room or old publications dropped, has told nobody.
+    #[inline]
+    pub(super) fn awaits_room(&self) -> bool {
+        let Flags { drain_owed, slow, held, .. } = self.io.flags;
+        let lags = matches!(&self.phase, Phase::Open(open) if open.session.lagging_count > 0);
+        drain_owed || slow || held || lags
+    }
+}
+
+/// Whose publications they are, for the queue. Those that do not grow old are nobody's, so that they
+/// are not dropped with others of their topic: a replay, or a topic that leaves nothing out.
+fn owner(parcel: &Parcel<'_>) -> u64 {
+    let TopicId(topic) = parcel.topic;
+    if parcel.ages { topic } else { u64::MAX }
 }

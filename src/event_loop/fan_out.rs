@@ -12,7 +12,7 @@ use super::outlet::Outlet;
 use super::service::Service;
 use super::sockets::{Sockets, Write};
 use super::timer_wheel::Tick;
-use crate::pubsub::{Batch, FanOut, SubscriberTable, TopicCore};
+use crate::pubsub::{Batch, FanOut, SubscriberTable, TopicCore, TopicId};
 
 /// Publications of one topic in one turn are joined up to this many bytes, so that each subscriber
 /// gets them in one write.
@@ -158,6 +158,9 @@ impl<S: Service> EventLoop<S> {
     pub(super) fn catch_up(&mut self) {
         for _ in 0..MAX_CATCH_UPS_PER_TURN.min(self.outbound.errands.behind.len()) {
             let Some(key) = self.outbound.errands.behind.pop_front() else { return };
+            if let Some(connection) = self.connections.get_mut(key as usize) {
+                connection.io.flags.behind = false;
+            }
             let mut at = 0;
             while let Some(topic) = self.topic_to_catch_up(key, at) {
                 self.with_subscribers(|subscribers, now, sockets| {
@@ -168,10 +171,9 @@ impl<S: Service> EventLoop<S> {
         }
     }
 
-    fn topic_to_catch_up(&mut self, key: u32, at: usize) -> Option<crate::pubsub::TopicId> {
-        match self.connections.get_mut(key as usize) {
-            Some(Connection { io, phase: Phase::Open(open) }) => {
-                io.flags.behind = false;
+    fn topic_to_catch_up(&self, key: u32, at: usize) -> Option<TopicId> {
+        match self.connections.get(key as usize) {
+            Some(Connection { phase: Phase::Open(open), .. }) => {
                 let lags = open.session.lagging_count > 0;
                 open.session.topics.get(at).copied().filter(|_| lags)
             }

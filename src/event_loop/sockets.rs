@@ -110,6 +110,10 @@ impl<S> Sink for Sockets<'_, S> {
     #[cold]
     fn close(&mut self, key: u32) {
         self.with_open(key, |outlet, errands| {
+            if outlet.session.endpoint.is_close_sent() {
+                // Another of its topics was quicker.
+                return;
+            }
             outlet.core.counters.subscribers_closed += 1;
             outlet.close_now(CloseCode::TRY_AGAIN_LATER, "too slow for the subscribed topics");
             // The cork is shared: the next subscriber of this delivery may be closed too.

@@ -158,7 +158,8 @@ impl Topic {
     ///
     /// How often is up to the publisher: when [`wants_snapshot`](Self::wants_snapshot) says so, or
     /// every so many publications. The replay ring must reach from one to the next. Says whether it
-    /// was of use: no, if a newer one is there already, or there was no such publication yet.
+    /// was of use: no, if a newer one is there already, there was no such publication yet, or the
+    /// replay ring has lost some of those after it.
     pub fn supply_snapshot<'m>(&self, sequence: u64, message: impl Into<Outgoing<'m>>) -> bool {
         let message = message.into();
         let fits = message.as_bytes().len() <= MAX_SEND_LEN;
