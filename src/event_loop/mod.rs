@@ -29,6 +29,7 @@ mod subscribe;
 mod timer_wheel;
 mod turn;
 mod upgrade;
+mod write;
 
 pub use close::Closed;
 pub use counters::Counters;

@@ -1,0 +1,263 @@
+//! From frames to the socket: directly while it takes them, and by rank once it does not.
+
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::connection::Io;
+use super::core::Core;
+use super::timer_wheel::Tick;
+use crate::buf::WriteQueue;
+use crate::frame::find_frame_boundary;
+use crate::pubsub::{Parcel, TopicId};
+
+impl Io {
+    /// Sends what the cork holds: in one write if the socket takes it, else the rest is queued.
+    #[inline]
+    pub(super) fn uncork(&mut self, core: &mut Core) {
+        if !core.cork.is_empty() {
+            let frames = std::mem::take(&mut core.cork);
+            self.send_frames(core, &frames);
+            core.cork = frames;
+            core.cork.clear();
+        }
+    }
+
+    /// Sends whole frames: directly if nothing waits; only what the socket did not take is copied
+    /// into the queue. What ends with our close frame goes behind everything there.
+    pub(super) fn send_frames(&mut self, core: &mut Core, frames: &[u8]) {
+        let written = self.write_directly(core, frames);
+        if written < frames.len() && !self.flags.broken {
+            let is_last = self.flags.close_encoded;
+            self.enqueue(core, |queue, at| {
+                if is_last {
+                    queue.push_last(frames, written, at);
+                } else {
+                    queue.push_direct(frames, written, at);
+                }
+            });
+        }
+    }
+
+    /// Sends one frame in shared memory to this connection alone; what the socket did not take is
+    /// queued, without a copy if it is large.
+    pub(super) fn send_shared(&mut self, core: &mut Core, frame: &Bytes) {
+        let written = self.write_directly(core, frame);
+        if written < frame.len() && !self.flags.broken {
+            self.enqueue(core, |queue, at| queue.push_direct_shared(frame, written, at));
+        }
+    }
+
+    /// Sends publications: as [`send_shared`](Self::send_shared), but behind what is sent to this
+    /// connection alone.
+    #[inline]
+    pub(super) fn send_publication(&mut self, core: &mut Core, parcel: &Parcel<'_>) {
+        let written = self.write_directly(core, parcel.frames);
+        if written < parcel.frames.len() && !self.flags.broken {
+            self.enqueue(core, |queue, at| {
+                let owner = owner(parcel);
+                queue.push_publication(parcel.frames, written, owner, parcel.count, at);
+            });
+        }
+    }
+
+    /// Puts publications into the queue, to be offered to the socket later.
+    pub(super) fn queue_publication(&mut self, core: &mut Core, parcel: &Parcel<'_>) {
+        if !parcel.frames.is_empty() {
+            self.enqueue(core, |queue, at| {
+                let owner = owner(parcel);
+                queue.push_publication(parcel.frames, 0, owner, parcel.count, at);
+            });
+        }
+    }
+
+    /// When the oldest of what waits was queued.
+    fn oldest_queued(&self, core: &Core) -> Option<Tick> {
+        self.queue.as_ref()?.oldest_at(core.now.as_u32()).map(Tick::from_u32)
+    }
+
+    /// Drops publications of a topic that have waited for longer than `max_age` and have not begun
+    /// to leave; returns how many.
+    pub(super) fn drop_aged(
+        &mut self,
+        core: &mut Core,
+        TopicId(topic): TopicId,
+        max_age: Duration,
+    ) -> u64 {
+        let Some(queue) = &mut self.queue else { return 0 };
+        let mut dropped = 0;
+        let is_expired = |owner, at| owner == topic && core.now.since(Tick::from_u32(at)) > max_age;
+        let len = queue.drop_publications(is_expired, |_, count| dropped += u64::from(count));
+        self.dequeued(core, len);
+        dropped
+    }
+
+    /// Sends a large message from where it lies, behind what the cork holds.
+    pub(super) fn send_split(
+        &mut self,
+        core: &mut Core,
+        head: &[u8],
+        payload: &[u8],
+        shared: Option<&Bytes>,
+    ) {
+        let cork = std::mem::take(&mut core.cork);
+        let total = cork.len() + head.len() + payload.len();
+        let mut written = 0;
+        if self.queue.is_none() {
+            let slices = [IoSlice::new(&cork), IoSlice::new(head), IoSlice::new(payload)];
+            let result = self.stream.write_vectored(&slices);
+            written = self.judge_write(core, result);
+        }
+        if written < total && !self.flags.broken {
+            self.block(core);
+            let cork_written = written.min(cork.len());
+            if cork_written < cork.len() {
+                self.enqueue(core, |queue, at| queue.push_direct(&cork, cork_written, at));
+            }
+            let written = written - cork_written;
+            let payload = shared.cloned().unwrap_or_else(|| Bytes::copy_from_slice(payload));
+            self.enqueue(core, |queue, at| queue.push_split(head, payload, written, at));
+        }
+        core.cork = cork;
+        core.cork.clear();
+    }
+
+    /// Sends a control frame ahead of queued data, at the next boundary between frames.
+    pub(super) fn send_urgent(&mut self, core: &mut Core, frame: &[u8]) {
+        if self.queue.is_none() {
+            core.cork.extend_from_slice(frame);
+        } else {
+            self.enqueue(core, |queue, at| queue.push_urgent(frame, at));
+        }
+    }
+
+    /// Sends what is no frame: an HTTP response.
+    pub(super) fn send_opaque(&mut self, core: &mut Core, bytes: Vec<u8>) {
+        let written = self.write_directly(core, &bytes);
+        if written < bytes.len() && !self.flags.broken {
+            self.enqueue(core, |queue, at| queue.push_opaque(bytes, written, at));
+        }
+    }
+
+    /// Writes what the socket takes of the queue.
+    pub(super) fn flush(&mut self, core: &mut Core) {
+        const MAX_SLICES: usize = 64;
+        while let Some(queue) = &mut self.queue {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let count = queue.fill_slices(&mut slices);
+            let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+            let result = self.stream.write_vectored(&slices[..count]);
+            let written = self.judge_write(core, result);
+            if self.flags.broken {
+                return;
+            }
+            self.dequeue(core, written);
+            if written < offered {
+                self.block(core);
+                return;
+            }
+        }
+    }
+
+    /// Gives the queue and the carry back to the pools.
+    pub(super) fn release(&mut self, core: &mut Core) {
+        if let Some(mut queue) = self.queue.take() {
+            core.counters.bytes_queued -= queue.len() as u64;
+            queue.clear();
+            core.queues.give(queue);
+        }
+        self.drop_carry(core);
+    }
+
+    #[inline]
+    fn write_directly(&mut self, core: &mut Core, bytes: &[u8]) -> usize {
+        if self.queue.is_some() || self.flags.broken {
+            return 0;
+        }
+        let result = self.stream.write(bytes);
+        let written = self.judge_write(core, result);
+        if written < bytes.len() {
+            self.block(core);
+        }
+        written
+    }
+
+    /// The socket takes no more: whoever sends now is told so.
+    #[cold]
+    fn block(&mut self, core: &Core) {
+        if !std::mem::replace(&mut self.flags.blocked, true) {
+            core.link.directory.set_blocked(self.id.index, true);
+            self.note_oldest(core);
+        }
+    }
+
+    /// Lets other threads know since when the oldest byte waits. Not before the socket has refused
+    /// bytes: where it takes everything, nobody asks.
+    fn note_oldest(&self, core: &Core) {
+        // What it refuses without having been queued before is queued now.
+        let oldest = self.oldest_queued(core).unwrap_or(core.now);
+        core.link.readers.note_oldest(self.id.index, oldest);
+    }
+
+    fn judge_write(&mut self, core: &mut Core, result: io::Result<usize>) -> usize {
+        match result {
+            Ok(written) => {
+                core.counters.bytes_sent += written as u64;
+                written
+            }
+            Err(error) => {
+                self.flags.broken |= error.kind() != io::ErrorKind::WouldBlock;
+                0
+            }
+        }
+    }
+
+    fn enqueue(&mut self, core: &mut Core, push: impl FnOnce(&mut WriteQueue, u32)) {
+        let new = || Box::new(WriteQueue::new(find_frame_boundary));
+        let queue = self.queue.get_or_insert_with(|| core.queues.take_or(new));
+        let before = queue.len();
+        push(queue, core.now.as_u32());
+        // A flood of urgent frames replaces earlier ones: the queue may shrink too.
+        if queue.len() >= before {
+            let growth = queue.len() - before;
+            core.counters.bytes_queued += growth as u64;
+            core.link.directory.charge(self.id.index, growth);
+        } else {
+            let shrinkage = before - queue.len();
+            core.counters.bytes_queued -= shrinkage as u64;
+            core.link.directory.discharge(self.id.index, shrinkage);
+        }
+    }
+
+    fn dequeue(&mut self, core: &mut Core, written: usize) {
+        let Some(queue) = &mut self.queue else { return };
+        queue.advance(written);
+        self.dequeued(core, written);
+    }
+
+    /// The queue has become shorter by `len` bytes; it goes back to the pool when it is empty.
+    fn dequeued(&mut self, core: &mut Core, len: usize) {
+        let Some(queue) = &self.queue else { return };
+        core.counters.bytes_queued -= len as u64;
+        core.link.directory.discharge(self.id.index, len);
+        if queue.is_empty() {
+            if let Some(queue) = self.queue.take() {
+                core.queues.give(queue);
+            }
+            if std::mem::take(&mut self.flags.blocked) {
+                core.link.directory.set_blocked(self.id.index, false);
+                core.link.readers.note_empty(self.id.index);
+            }
+        } else if self.flags.blocked {
+            self.note_oldest(core);
+        }
+    }
+}
+
+/// Whose publications they are, for the queue. Those that do not grow old are nobody's, so that they
+/// are not dropped with others of their topic: a replay, or a topic that leaves nothing out.
+fn owner(parcel: &Parcel<'_>) -> u64 {
+    let TopicId(topic) = parcel.topic;
+    if parcel.ages { topic } else { u64::MAX }
+}
