@@ -80,7 +80,7 @@
 //!   neither gap nor overlap.
 //! - **A subscriber that lags is a number**: that of the last publication that it has. What it lacks
 //!   is looked up in what its topic retains once it can take more, so a publication costs nothing for
-//!   those that lag, and nothing is held for them.
+//!   those that lag, and nothing is held for them; only a topic that merges values holds one a key.
 //! - **A subscriber of deltas is brought up to date by the shorter way**: the publications that it
 //!   lacks if the replay ring has them, or the snapshot and those that follow it.
 //! - **A sequence number is known before its message is encoded, and no lock is held meanwhile**:

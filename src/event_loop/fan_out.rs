@@ -96,24 +96,7 @@ impl Outbound {
     /// Puts what has been gathered in line. Of one topic it is joined, and written at once; if there
     /// are several, a subscriber gets all of the turn in one write.
     fn line_up(&mut self) {
-        if let [_] = self.gathered[..] {
-            self.joined.extend(self.gathered.pop());
-        }
-        let mut rest = &self.gathered[..];
-        while let Some(first) = rest.first() {
-            let mut len = first.frames.len();
-            let mut count = 1;
-            while let Some(next) = rest.get(count).filter(|next| next.topic == first.topic) {
-                if len + next.frames.len() > MAX_JOINED_LEN {
-                    break;
-                }
-                len += next.frames.len();
-                count += 1;
-            }
-            self.joined.extend(Batch::join(&rest[..count]));
-            rest = &rest[count..];
-        }
-        self.gathered.clear();
+        Batch::line_up(&mut self.gathered, MAX_JOINED_LEN, &mut self.joined);
         let topic = self.joined.front().map(|batch| batch.topic);
         let one_topic = self.joined.iter().all(|batch| Some(batch.topic) == topic);
         self.write = if one_topic { Write::Now } else { Write::Later };

@@ -37,9 +37,32 @@ impl Batch {
         self.last + 1 - self.first
     }
 
+    /// Joins batches of one topic that follow one another, up to `max_len` bytes, and puts what comes
+    /// of it in line. `gathered` is empty after that.
+    pub fn line_up(gathered: &mut Vec<Self>, max_len: usize, line: &mut impl Extend<Self>) {
+        // Alone it is moved: nothing of it is counted or copied.
+        if let [_] = gathered[..] {
+            return line.extend(gathered.pop());
+        }
+        let mut rest = &gathered[..];
+        while let Some(first) = rest.first() {
+            let mut len = first.frames.len();
+            let mut count = 1;
+            while let Some(next) = rest.get(count).filter(|next| next.topic == first.topic) {
+                if len + next.frames.len() > max_len {
+                    break;
+                }
+                len += next.frames.len();
+                count += 1;
+            }
+            line.extend(Self::join(&rest[..count]));
+            rest = &rest[count..];
+        }
+        gathered.clear();
+    }
+
     /// Joins batches of one topic, of which each begins where the one before ends.
-    #[must_use]
-    pub fn join(batches: &[Self]) -> Option<Self> {
+    fn join(batches: &[Self]) -> Option<Self> {
         let (first, rest) = batches.split_first()?;
         let last = rest.last().unwrap_or(first).last;
         if rest.is_empty() {

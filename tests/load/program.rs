@@ -1,11 +1,11 @@
 //! The load generator in a process of its own, and its report.
 
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 
 use serde_json::Value;
 use tickwire::transport::LocalAddr;
 
-use crate::support::example;
+use crate::support::spawn_example;
 
 /// The address as the program takes it.
 pub(crate) fn url(address: &LocalAddr) -> String {
@@ -45,13 +45,7 @@ pub(crate) struct Run {
 }
 
 pub(crate) fn start(arguments: &[&str]) -> Run {
-    let child = Command::new(example("load"))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let child = spawn_example("load", arguments);
     Run { child: Some(child) }
 }
 

@@ -1,14 +1,14 @@
 //! An example as a process of its own, with all that it says.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tickwire::transport::LocalAddr;
 
-use crate::support::{PATIENCE, eventually, example};
+use crate::support::{PATIENCE, eventually, spawn_example};
 
 /// Both ways to run handlers: what is seen from outside must be the same.
 pub(crate) const MODES: [&str; 2] = ["0", "2"];
@@ -32,13 +32,7 @@ pub(crate) struct Ended {
 
 impl Program {
     pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(example(name))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut child = spawn_example(name, arguments);
         let stdout = child.stdout.take().expect("a pipe");
         let stderr = child.stderr.take().expect("a pipe");
         let lines: [Arc<Mutex<Vec<String>>>; 2] = Default::default();

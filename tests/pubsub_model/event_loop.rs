@@ -230,21 +230,7 @@ impl EventLoop {
     }
 
     fn line_up(&mut self, max_len: usize) {
-        let mut rest = &self.gathered[..];
-        while let Some(first) = rest.first() {
-            let mut len = first.frames.len();
-            let mut count = 1;
-            while let Some(next) = rest.get(count).filter(|next| next.topic == first.topic) {
-                if len + next.frames.len() > max_len {
-                    break;
-                }
-                len += next.frames.len();
-                count += 1;
-            }
-            self.joined.extend(Batch::join(&rest[..count]));
-            rest = &rest[count..];
-        }
-        self.gathered.clear();
+        Batch::line_up(&mut self.gathered, max_len, &mut self.joined);
         let topic: Option<TopicId> = self.joined.front().map(|batch| batch.topic);
         let one_topic = self.joined.iter().all(|batch| Some(batch.topic) == topic);
         self.write = if one_topic { Write::Now } else { Write::Later };

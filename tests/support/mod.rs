@@ -12,7 +12,7 @@ mod wait;
 
 pub(crate) use client::{Client, Dial, Received, Writer};
 pub(crate) use http_client::{HttpClient, HttpResponse};
-pub(crate) use process::{Process, example};
+pub(crate) use process::{Process, example, spawn_example};
 pub(crate) use proxy::{Plan, Proxy};
 pub(crate) use script::Script;
 pub(crate) use server::{Mode, Running, in_each_mode};

@@ -18,6 +18,18 @@ pub(crate) fn example(name: &str) -> PathBuf {
     path
 }
 
+/// Starts an example with its output piped.
+#[track_caller]
+pub(crate) fn spawn_example(name: &str, arguments: &[&str]) -> Child {
+    Command::new(example(name))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts")
+}
+
 /// A server that says on its standard output where it listens; killed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
