@@ -1,7 +1,8 @@
 //! How connections end.
 
 use super::EventLoop;
-use super::connection::{Connection, Flags, Io, Phase};
+use super::connection::{Connection, Io, Phase};
+use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::Service;
 use crate::frame::CloseCode;
@@ -33,16 +34,19 @@ impl<S: Service> EventLoop<S> {
         let io = &mut connection.io;
         io.uncork(&mut self.core);
         if io.queued_len() == 0 {
-            io.flags.answers = false;
+            io.flags.remove(Flags::ANSWERS);
             // What is on its way in the mailbox counts as waiting too.
             let drained = |io: &Io| self.core.link.directory.buffered(io.id) == Some(0);
-            if io.flags.drain_owed && !io.flags.broken && drained(io) {
-                io.flags.drain_owed = false;
+            if io.flags.contains(Flags::DRAIN_OWED)
+                && !io.flags.contains(Flags::BROKEN)
+                && drained(io)
+            {
+                io.flags.remove(Flags::DRAIN_OWED);
                 self.tell_drained(key);
             }
         }
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        if connection.io.flags.broken {
+        if connection.io.flags.contains(Flags::BROKEN) {
             return self.remove(key, "the connection was lost");
         }
         match &connection.phase {
@@ -65,7 +69,7 @@ impl<S: Service> EventLoop<S> {
         }
         let io = &mut connection.io;
         let before = io.queued_len();
-        if std::mem::take(&mut io.flags.ages) {
+        if io.flags.lower(Flags::AGES) {
             self.drop_aged(key);
         }
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
@@ -74,7 +78,7 @@ impl<S: Service> EventLoop<S> {
         if io.queued_len() < before && is_timed_by_progress(&connection.phase, &io.flags) {
             io.since = self.core.now;
         }
-        io.flags.slow &= io.queued_len() > 0;
+        io.flags.keep_if(Flags::SLOW, io.queued_len() > 0);
         self.finish_turn(key);
         self.release(key);
         self.look_behind(key);
@@ -87,7 +91,7 @@ impl<S: Service> EventLoop<S> {
         while let Some(Connection { phase: Phase::Open(open), .. }) =
             self.connections.get(key as usize)
         {
-            let Some(&topic) = open.session.topics.get(at) else { break };
+            let Some(&topic) = open.session.topics().get(at) else { break };
             self.with_subscribers(|subscribers, _, sockets| {
                 subscribers.drop_aged(topic, key, sockets);
             });
@@ -95,7 +99,7 @@ impl<S: Service> EventLoop<S> {
         }
         // What still waits may yet grow too old.
         if let Some(connection) = self.connections.get_mut(key as usize) {
-            connection.io.flags.ages = true;
+            connection.io.flags.insert(Flags::AGES);
         }
     }
 
@@ -104,8 +108,7 @@ impl<S: Service> EventLoop<S> {
         if let Some(Connection { io, phase: Phase::Open(open) }) =
             self.connections.get_mut(key as usize)
         {
-            let lags = open.session.lagging_count > 0;
-            if lags && !std::mem::replace(&mut io.flags.behind, true) {
+            if open.session.lags() && io.flags.raise(Flags::BEHIND) {
                 self.outbound.errands.behind.push_back(key);
             }
         }
@@ -115,7 +118,7 @@ impl<S: Service> EventLoop<S> {
         if let Some(Connection { io, phase: Phase::Open(open) }) =
             self.connections.get_mut(key as usize)
         {
-            if !open.session.is_closing() {
+            if !open.session.is_closing(io.flags) {
                 let (session, core) = (&mut open.session, &mut self.core);
                 self.service.drain(&mut Outlet { io, session, core }, &mut open.state);
                 io.uncork(core);
@@ -128,7 +131,7 @@ impl<S: Service> EventLoop<S> {
     /// and no longer.
     fn time_closing(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        if !std::mem::replace(&mut connection.io.flags.closing_timed, true) {
+        if connection.io.flags.raise(Flags::CLOSING_TIMED) {
             connection.io.since = self.core.now;
             self.schedule(key);
             // What a stalled lane kept from being read may hold the peer's close frame.
@@ -147,7 +150,7 @@ impl<S: Service> EventLoop<S> {
         // The handler will have heard of the end: what it or others send from here on is gone.
         self.core.link.directory.leave(key);
         if let Phase::Open(open) = phase {
-            self.unsubscribe_all(key, &open.session.topics, &open.session.prefixes);
+            self.unsubscribe_all(key, &open.session);
             self.core.counters.closed += 1;
             let closed = open
                 .session
@@ -164,8 +167,8 @@ impl<S: Service> EventLoop<S> {
     fn linger(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let io = &mut connection.io;
-        if io.queued_len() == 0 && !std::mem::replace(&mut io.flags.fin_sent, true) {
-            if io.stream.shutdown_write().is_err() || io.flags.fin_received {
+        if io.queued_len() == 0 && io.flags.raise(Flags::FIN_SENT) {
+            if io.stream.shutdown_write().is_err() || io.flags.contains(Flags::FIN_RECEIVED) {
                 return self.remove(key, "the connection was lost");
             }
             // What the peer has sent already is read on; its end may have been announced before.
@@ -178,7 +181,7 @@ impl<S: Service> EventLoop<S> {
 /// a slow reader gets everything, one that takes nothing is given up in time.
 fn is_timed_by_progress<S>(phase: &Phase<S>, flags: &Flags) -> bool {
     match phase {
-        Phase::Open(open) => open.session.endpoint.is_close_sent() || flags.held,
+        Phase::Open(open) => open.session.endpoint.is_close_sent() || flags.contains(Flags::HELD),
         Phase::Request(_) | Phase::Deciding(_) | Phase::Lingering => true,
     }
 }

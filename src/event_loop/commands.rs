@@ -6,6 +6,7 @@ use super::ConnectionId;
 use super::EventLoop;
 use super::command::Command;
 use super::connection::{Connection, Phase};
+use super::flags::Flags;
 use super::outbox::{Replies, Reply};
 use super::outlet::Outlet;
 use super::service::Service;
@@ -107,7 +108,7 @@ impl<S: Service> EventLoop<S> {
         if self.service.resume(lane) {
             for key in std::mem::take(&mut self.stalled[lane]) {
                 if let Some(connection) = self.connections.get_mut(key as usize) {
-                    connection.io.flags.stalled = false;
+                    connection.io.flags.remove(Flags::STALLED);
                     connection.io.since = self.core.now;
                     self.schedule(key);
                     self.list(key);
@@ -153,10 +154,9 @@ impl Outlet<'_> {
         io.unhandled_len -= reply.handled_len;
         core.counters.sends_dropped += u64::from(reply.dropped_count);
         if !session.endpoint.is_close_sent() {
-            io.flags.drain_owed |= reply.wants_drain;
+            io.flags.insert_if(Flags::DRAIN_OWED, reply.wants_drain);
             if !frames.is_empty() {
                 core.counters.messages_sent += u64::from(reply.message_count);
-                io.flags.answers = true;
                 io.send_frames(core, frames);
             }
         }

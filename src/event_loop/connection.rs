@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 
-use super::core::Core;
+use super::carry::Carry;
+use super::flags::Flags;
+use super::subscriptions::Subscriptions;
 use super::timer_wheel::Tick;
 use super::{Closed, ConnectionId};
 use crate::buf::WriteQueue;
 use crate::frame::CloseCode;
 use crate::handshake::{AcceptKey, RequestDecoder};
 use crate::protocol::Endpoint;
-use crate::pubsub::TopicId;
 use crate::transport::Stream;
 
 pub(super) struct Connection<S> {
@@ -54,24 +55,21 @@ pub(super) struct Open<S> {
 #[derive(Default)]
 pub(super) struct Session {
     pub(super) endpoint: Endpoint,
-    pub(super) topics: Vec<TopicId>,
-    /// What it subscribes to beside, whenever there is a topic that begins so.
-    pub(super) prefixes: Vec<Box<str>>,
+    pub(super) subscriptions: Option<Box<Subscriptions>>,
     /// How it will have ended, once that is known.
     pub(super) closed: Option<Box<Closed>>,
-    /// The handler has closed, and the close frame waits for its turn in the mailbox.
-    pub(super) close_posted: bool,
-    /// How many of the topics it lags in.
-    pub(super) lagging_count: u32,
-    /// When its lagging subscriptions are to be looked at.
-    pub(super) wake: Option<Tick>,
 }
+
+/// Two cache lines: serving a connection touches no third one, and ten thousand idle ones stay small.
+/// (A debug build of the poller checks more, and keeps what it needs for that in each socket.)
+#[cfg(all(target_pointer_width = "64", not(debug_assertions)))]
+const _: () = assert!(size_of::<Connection<()>>() <= 128);
 
 impl Session {
     /// No message goes to the handler any more, and none is taken from it.
     #[inline]
-    pub(super) fn is_closing(&self) -> bool {
-        self.endpoint.is_close_sent() || self.close_posted
+    pub(super) fn is_closing(&self, flags: Flags) -> bool {
+        self.endpoint.is_close_sent() || flags.contains(Flags::CLOSE_POSTED)
     }
 
     /// Nothing more is taken in, and what callbacks still send goes before our close frame.
@@ -95,9 +93,7 @@ pub(super) struct Io {
     pub(super) stream: Stream,
     /// What waits for the socket; nothing may be written past it.
     pub(super) queue: Option<Box<WriteQueue>>,
-    /// Received bytes that could not be used up yet: part of a head or of a frame, or what was
-    /// beyond the turn's budget.
-    pub(super) carry: Vec<u8>,
+    pub(super) carry: Option<Box<Carry>>,
     /// What its messages weigh that a handler thread has not worked through.
     pub(super) unhandled_len: usize,
     pub(super) id: ConnectionId,
@@ -107,47 +103,6 @@ pub(super) struct Io {
     /// The wheel's valid entry for this connection.
     pub(super) scheduled: Option<Tick>,
     pub(super) flags: Flags,
-}
-
-/// What must be remembered between turns.
-#[derive(Default)]
-pub(super) struct Flags {
-    /// The socket failed or ended: to be removed when its turn is over.
-    pub(super) broken: bool,
-    /// The end of the stream or an error was announced and has not been met.
-    pub(super) end_announced: bool,
-    /// Reading stopped early: there may be bytes that no readiness will announce again.
-    pub(super) unread: bool,
-    /// The socket has refused bytes that wait now.
-    pub(super) blocked: bool,
-    /// Its own callbacks send to it: what waits for it is its doing, or may be.
-    pub(super) answers: bool,
-    /// On the list of connections to come back to.
-    pub(super) listed: bool,
-    /// On the list of connections to be flushed.
-    pub(super) dirty: bool,
-    /// On the list of connections whose lagging subscriptions are to be looked at.
-    pub(super) behind: bool,
-    /// Its handler has been told that it is slow.
-    pub(super) slow: bool,
-    /// There may be publications in its queue that grow too old.
-    pub(super) ages: bool,
-    /// Not read until its own sends have drained.
-    pub(super) held: bool,
-    /// On the list of connections that wait for their lane.
-    pub(super) stalled: bool,
-    /// A ping was sent in this silence.
-    pub(super) pinged: bool,
-    /// The handler was told of backpressure and wants to hear of the drain.
-    pub(super) drain_owed: bool,
-    /// The phase that waits for the peer's close is timed.
-    pub(super) closing_timed: bool,
-    /// A close frame was encoded into the cork: what holds it goes behind everything that waits.
-    pub(super) close_encoded: bool,
-    /// Our direction of the stream has ended.
-    pub(super) fin_sent: bool,
-    /// The peer's direction has ended.
-    pub(super) fin_received: bool,
 }
 
 impl Io {
@@ -160,7 +115,7 @@ impl Io {
         Self {
             stream,
             queue: None,
-            carry: Vec::new(),
+            carry: None,
             unhandled_len: 0,
             id,
             peer,
@@ -175,37 +130,6 @@ impl Io {
     pub(super) fn queued_len(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.len())
     }
-
-    /// Keeps `rest`, if there is any, for when more has arrived.
-    #[inline]
-    pub(super) fn carry_over(&mut self, core: &mut Core, rest: &[u8]) {
-        if rest.is_empty() {
-            self.drop_carry(core);
-        } else {
-            self.keep(core, rest);
-        }
-    }
-
-    fn keep(&mut self, core: &mut Core, rest: &[u8]) {
-        if self.carry.capacity() == 0 {
-            self.carry = core.carries.take_or(Vec::new);
-        }
-        self.carry.clear();
-        self.carry.extend_from_slice(rest);
-    }
-
-    /// The carry is used up: it goes back to the pool unless it has grown large.
-    #[inline]
-    pub(super) fn drop_carry(&mut self, core: &mut Core) {
-        const MAX_KEPT_LEN: usize = 4096;
-        if self.carry.capacity() > 0 {
-            let mut carry = std::mem::take(&mut self.carry);
-            if carry.capacity() <= MAX_KEPT_LEN {
-                carry.clear();
-                core.carries.give(carry);
-            }
-        }
-    }
 }
 
 impl<S> Connection<S> {
@@ -217,8 +141,7 @@ impl<S> Connection<S> {
     /// it meanwhile, a flush that made room or old publications dropped, has told nobody.
     #[inline]
     pub(super) fn awaits_room(&self) -> bool {
-        let Flags { drain_owed, slow, held, .. } = self.io.flags;
-        let lags = matches!(&self.phase, Phase::Open(open) if open.session.lagging_count > 0);
-        drain_owed || slow || held || lags
+        let lags = matches!(&self.phase, Phase::Open(open) if open.session.lags());
+        lags || self.io.flags.intersects(Flags::DRAIN_OWED | Flags::SLOW | Flags::HELD)
     }
 }

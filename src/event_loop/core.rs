@@ -5,9 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::carry::Carry;
 use super::config::LoopConfig;
 use super::counters::Counters;
 use super::link::LoopLink;
+use super::outlet::SPLIT_FROM_LEN;
 use super::post::OwnMail;
 use super::timer_wheel::{Clock, Tick, TimerWheel};
 use crate::buf::{Pool, WriteQueue};
@@ -22,9 +24,11 @@ pub(crate) struct Core {
     pub(super) config: LoopConfig,
     /// Frames that the connection at hand sends in this turn. Empty between connections.
     pub(super) cork: Vec<u8>,
+    /// While cork and message together are shorter than this, in bytes, every limit is far.
+    pub(super) max_eased_len: usize,
     pub(super) workspace: Workspace,
     pub(super) queues: Pool<Box<WriteQueue>>,
-    pub(super) carries: Pool<Vec<u8>>,
+    pub(super) carries: Pool<Box<Carry>>,
     pub(super) own_mail: Rc<OwnMail>,
     pub(super) clock: Clock,
     /// The tick of this turn: time is read once a turn.
@@ -43,6 +47,7 @@ impl Core {
         let tick = clock.tick(Instant::now());
         Self {
             cork: Vec::with_capacity(config.read_buffer_len),
+            max_eased_len: SPLIT_FROM_LEN.min(config.max_backpressure / 2),
             workspace: Workspace::new(Role::Server, config.limits),
             queues: Pool::new(MAX_IDLE_COUNT),
             carries: Pool::new(MAX_IDLE_COUNT),

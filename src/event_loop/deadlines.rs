@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::EventLoop;
 use super::config::LoopConfig;
 use super::connection::{Connection, Open, Phase};
+use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::Service;
 use super::timer_wheel::{Entry, TICK, Tick};
@@ -55,7 +56,7 @@ impl<S: Service> EventLoop<S> {
         match due(connection, &self.core.config, self.core.now) {
             Due::At(_) => {}
             Due::Ping => {
-                connection.io.flags.pinged = true;
+                connection.io.flags.insert(Flags::PINGED);
                 if let Phase::Open(open) = &mut connection.phase {
                     let (io, session, core) =
                         (&mut connection.io, &mut open.session, &mut self.core);
@@ -65,7 +66,7 @@ impl<S: Service> EventLoop<S> {
             }
             Due::CatchUp => {
                 if let Phase::Open(open) = &mut connection.phase {
-                    open.session.wake = None;
+                    open.session.subscriptions_mut().wake = None;
                 }
                 self.look_behind(key);
             }
@@ -89,7 +90,7 @@ impl<S: Service> EventLoop<S> {
                         false,
                         &mut response,
                     );
-                    if !connection.io.carry.is_empty() {
+                    if !connection.io.carried().is_empty() {
                         connection.io.send_opaque(&mut self.core, response);
                     }
                 }
@@ -103,7 +104,7 @@ impl<S: Service> EventLoop<S> {
 fn due<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
     let due = due_in_phase(connection, config, now);
     let wake = match &connection.phase {
-        Phase::Open(open) => open.session.wake,
+        Phase::Open(open) => open.session.wake(),
         _ => None,
     };
     match (due, wake) {
@@ -130,13 +131,17 @@ fn due_in_phase<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -
             limit(config.close_timeout, "the handler took too long for the last messages")
         }
         // It is not read: whether it is silent shows when its lane has room again.
-        Phase::Open(_) if io.flags.stalled => Due::At(None),
-        Phase::Open(_) => match config.keep_alive.action(now.since(io.since), io.flags.pinged) {
+        Phase::Open(_) if io.flags.contains(Flags::STALLED) => Due::At(None),
+        Phase::Open(_) => match config
+            .keep_alive
+            .action(now.since(io.since), io.flags.contains(Flags::PINGED))
+        {
             KeepAliveAction::Wait(silence) => {
                 let end = silence.map(|silence| io.since.after(silence));
                 // An answer to the ping plans nothing by itself: it is looked for, so that the next
                 // silence is met by a ping in time too.
-                let look = config.keep_alive.ping_interval.filter(|_| io.flags.pinged);
+                let look =
+                    config.keep_alive.ping_interval.filter(|_| io.flags.contains(Flags::PINGED));
                 let look = look.map(|interval| now.after(interval));
                 Due::At([end, look].into_iter().flatten().reduce(Tick::earlier))
             }

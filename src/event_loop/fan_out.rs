@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::EventLoop;
 use super::command::Command;
 use super::connection::{Connection, Phase};
+use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::Service;
 use super::sockets::{Sockets, Write};
@@ -142,7 +143,7 @@ impl<S: Service> EventLoop<S> {
         for _ in 0..MAX_CATCH_UPS_PER_TURN.min(self.outbound.errands.behind.len()) {
             let Some(key) = self.outbound.errands.behind.pop_front() else { return };
             if let Some(connection) = self.connections.get_mut(key as usize) {
-                connection.io.flags.behind = false;
+                connection.io.flags.remove(Flags::BEHIND);
             }
             let mut at = 0;
             while let Some(topic) = self.topic_to_catch_up(key, at) {
@@ -157,8 +158,8 @@ impl<S: Service> EventLoop<S> {
     fn topic_to_catch_up(&self, key: u32, at: usize) -> Option<TopicId> {
         match self.connections.get(key as usize) {
             Some(Connection { phase: Phase::Open(open), .. }) => {
-                let lags = open.session.lagging_count > 0;
-                open.session.topics.get(at).copied().filter(|_| lags)
+                let session = &open.session;
+                session.topics().get(at).copied().filter(|_| session.lags())
             }
             _ => None,
         }
@@ -207,8 +208,8 @@ impl<S: Service> EventLoop<S> {
         if let Some(Connection { io, phase: Phase::Open(open) }) =
             self.connections.get_mut(key as usize)
         {
-            if !open.session.is_closing() {
-                io.flags.drain_owed = true;
+            if !open.session.is_closing(io.flags) {
+                io.flags.insert(Flags::DRAIN_OWED);
                 let (session, core) = (&mut open.session, &mut self.core);
                 self.service.slow(&mut Outlet { io, session, core }, &mut open.state);
                 self.service.hand_over();
@@ -222,9 +223,9 @@ impl<S: Service> EventLoop<S> {
         if let Some(Connection { phase: Phase::Open(open), .. }) =
             self.connections.get_mut(key as usize)
         {
-            let earlier = open.session.wake.is_none_or(|wake| wake.is_at_or_after(tick));
+            let earlier = open.session.wake().is_none_or(|wake| wake.is_at_or_after(tick));
             if earlier {
-                open.session.wake = Some(tick);
+                open.session.subscriptions_mut().wake = Some(tick);
                 self.schedule(key);
             }
         }
@@ -235,7 +236,7 @@ impl<S: Service> EventLoop<S> {
         for _ in 0..MAX_WRITES_PER_TURN.min(self.core.dirty.len()) {
             let Some(key) = self.core.dirty.pop_front() else { return };
             if let Some(connection) = self.connections.get_mut(key as usize) {
-                connection.io.flags.dirty = false;
+                connection.io.flags.remove(Flags::DIRTY);
                 self.on_writable(key);
             }
         }

@@ -5,6 +5,7 @@
 //! [`Command`](command::Command)s.
 
 mod accept;
+mod carry;
 mod close;
 mod command;
 mod commands;
@@ -15,6 +16,8 @@ mod counters;
 mod deadlines;
 mod directory;
 mod fan_out;
+mod flags;
+mod frames;
 mod id;
 mod link;
 mod outbox;
@@ -26,6 +29,7 @@ mod reader_stats;
 mod service;
 mod sockets;
 mod subscribe;
+mod subscriptions;
 mod timer_wheel;
 mod turn;
 mod upgrade;

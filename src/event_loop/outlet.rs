@@ -3,6 +3,7 @@
 use super::command::Command;
 use super::connection::{Io, Session};
 use super::core::Core;
+use super::flags::Flags;
 use super::post::Patience;
 use super::{Closed, ConnectionId, Outcome, fits};
 use crate::frame::{CloseCode, MAX_HEADER_LEN, OpCode, encode_frame, server_frame_head};
@@ -10,7 +11,7 @@ use crate::protocol::{Outgoing, Payload};
 
 /// Payloads from this length on are written from where they lie; shorter ones are copied into the
 /// cork, to leave together with their neighbours.
-const SPLIT_FROM_LEN: usize = 32 * 1024;
+pub(super) const SPLIT_FROM_LEN: usize = 32 * 1024;
 
 /// Once the cork holds this much it is written before the turn ends.
 const MAX_CORK_LEN: usize = 64 * 1024;
@@ -40,7 +41,26 @@ impl Outlet<'_> {
     /// Sends a message. Small ones are corked until the connection's turn ends.
     #[inline]
     pub(crate) fn send(&mut self, message: &Outgoing<'_>) -> Outcome {
-        if self.session.is_closing() {
+        let payload = message.as_bytes();
+        if self.is_at_ease() && self.core.cork.len() + payload.len() < self.core.max_eased_len {
+            self.core.counters.messages_sent += 1;
+            encode_frame(&mut self.core.cork, true, message.opcode, None, payload);
+            return Outcome::Sent;
+        }
+        self.send_with_care(message)
+    }
+
+    /// Nothing stands in the way of a message but its length.
+    #[inline]
+    fn is_at_ease(&self) -> bool {
+        let open = !self.session.is_closing(self.io.flags);
+        open && self.io.queue.is_none() && !self.core.own_mail.is_pending()
+    }
+
+    /// [`send`](Self::send), whatever the state of things.
+    #[inline(never)]
+    fn send_with_care(&mut self, message: &Outgoing<'_>) -> Outcome {
+        if self.session.is_closing(self.io.flags) {
             return Outcome::Gone;
         }
         if self.core.own_mail.is_pending() {
@@ -49,12 +69,11 @@ impl Outlet<'_> {
         let payload = message.as_bytes();
         if !self.has_room(payload.len()) {
             self.core.counters.sends_dropped += 1;
-            self.io.flags.drain_owed = true;
+            self.io.flags.insert(Flags::DRAIN_OWED);
             return Outcome::Dropped;
         }
         let queued = self.io.queued_len();
         self.core.counters.messages_sent += 1;
-        self.io.flags.answers = true;
         if payload.len() < SPLIT_FROM_LEN {
             encode_frame(&mut self.core.cork, true, message.opcode, None, payload);
             if self.core.cork.len() >= MAX_CORK_LEN {
@@ -66,12 +85,11 @@ impl Outlet<'_> {
         if queued == 0 {
             return Outcome::Sent;
         }
-        self.io.flags.drain_owed = true;
+        self.io.flags.insert(Flags::DRAIN_OWED);
         Outcome::Queued
     }
 
     /// Whether a message of `len` bytes is accepted. The cork counts, unless the socket takes it.
-    #[inline]
     fn has_room(&mut self, len: usize) -> bool {
         let max_backpressure = self.core.config.max_backpressure;
         if fits(self.buffered_amount(), len, max_backpressure) {
@@ -95,7 +113,7 @@ impl Outlet<'_> {
             outcome = Outcome::Dropped;
         }
         self.core.counters.sends_dropped += u64::from(outcome == Outcome::Dropped);
-        self.io.flags.drain_owed |= outcome != Outcome::Sent;
+        self.io.flags.insert_if(Flags::DRAIN_OWED, outcome != Outcome::Sent);
         outcome
     }
 
@@ -138,7 +156,7 @@ impl Outlet<'_> {
         if self.core.own_mail.is_pending() {
             let command = Command::Close { id: self.io.id, code, reason: reason.into() };
             if self.core.own_mail.post(command, Patience::Wait) {
-                self.session.close_posted = true;
+                self.io.flags.insert(Flags::CLOSE_POSTED);
                 return;
             }
         }
@@ -151,7 +169,7 @@ impl Outlet<'_> {
             self.io.uncork(self.core);
         }
         self.session.endpoint.close(&mut self.core.cork, code, reason, None);
-        self.io.flags.close_encoded = true;
+        self.io.flags.insert(Flags::CLOSE_ENCODED);
     }
 
     /// Fails the connection (RFC 6455 §7.1.7): sends a close frame and takes nothing more in.
@@ -172,7 +190,7 @@ impl Outlet<'_> {
 
     /// Ends the connection at once, without a closing handshake.
     pub(crate) fn terminate(&mut self) {
-        self.io.flags.broken = true;
+        self.io.flags.insert(Flags::BROKEN);
     }
 }
 

@@ -1,13 +1,14 @@
-//! From readiness to messages.
+//! From readiness to bytes.
 
 use std::io;
 
-use super::connection::{Connection, Flags, Io, Open, Phase};
+use super::EventLoop;
+use super::connection::{Connection, Io, Phase};
 use super::core::Core;
-use super::outlet::Outlet;
+use super::flags::Flags;
+use super::frames::{consume_frames, fail, handle};
 use super::service::Service;
-use super::{Closed, EventLoop};
-use crate::protocol::{Event, ProtocolError};
+use crate::protocol::Event;
 
 /// A payload of which at least this much is missing is received straight into its message.
 const DIRECT_FROM_LEN: usize = 16 * 1024;
@@ -27,12 +28,49 @@ enum Progress {
 }
 
 impl<S: Service> EventLoop<S> {
+    /// The common case of a readiness: an open connection, for which nothing waits and of which nothing
+    /// is remembered, has sent whole messages. One receive, one write, one look at the connection.
+    ///
+    /// Says whether that was all. If not, [`on_readable`](Self::on_readable) begins, or goes on.
+    #[inline]
+    pub(super) fn serve(&mut self, key: u32) -> bool {
+        let Some(Connection { io, phase: Phase::Open(open) }) =
+            self.connections.get_mut(key as usize)
+        else {
+            return false;
+        };
+        let at_ease = io.is_at_ease() && open.session.endpoint.is_idle();
+        if !at_ease || self.service.stalled_lane(&open.state).is_some() {
+            return false;
+        }
+        let core = &mut self.core;
+        let Some(len) = io.read(core, &mut self.read_buffer) else {
+            self.nothing_read(key);
+            self.finish_turn(key);
+            return true;
+        };
+        let input = &mut self.read_buffer[..len];
+        let used = consume_frames(&mut self.service, io, core, open, input);
+        if used < len {
+            io.carry_over(core, &input[used..]);
+        }
+        if len == self.read_buffer.len() {
+            return false;
+        }
+        self.service.hand_over();
+        io.uncork(core);
+        if !io.flags.is_empty() || open.session.endpoint.is_input_ended() {
+            self.finish_turn(key);
+        }
+        true
+    }
+
     /// Reads what the turn's budget allows. `ended` says that the end of the stream or an error has
     /// been announced: from then on reading goes on until it is met, in later turns too, for no
     /// readiness will announce it again.
     pub(super) fn on_readable(&mut self, key: u32, ended: bool) {
         if let Some(connection) = self.connections.get_mut(key as usize) {
-            connection.io.flags.end_announced |= ended;
+            connection.io.flags.insert_if(Flags::END_ANNOUNCED, ended);
         }
         let mut budget = self.core.config.max_bytes_per_turn;
         let mut reads_left = MAX_READS_PER_TURN;
@@ -41,22 +79,22 @@ impl<S: Service> EventLoop<S> {
             let progress = self.read_once(key);
             let Some(connection) = self.connections.get_mut(key as usize) else { return };
             let flags = &mut connection.io.flags;
-            if flags.broken {
+            if flags.contains(Flags::BROKEN) {
                 break;
             }
             match progress {
                 Progress::Held => {
-                    flags.unread = true;
+                    flags.insert(Flags::UNREAD);
                     break;
                 }
-                Progress::Drained if !flags.end_announced => break,
+                Progress::Drained if !flags.contains(Flags::END_ANNOUNCED) => break,
                 Progress::Drained | Progress::More => {}
             }
             let read = (self.core.counters.bytes_received - before) as usize;
             budget = budget.saturating_sub(read);
             reads_left -= 1;
             if budget == 0 || reads_left == 0 {
-                flags.unread = true;
+                flags.insert(Flags::UNREAD);
                 self.list(key);
                 break;
             }
@@ -70,9 +108,9 @@ impl<S: Service> EventLoop<S> {
         if let Some(connection) = self.connections.get_mut(key as usize) {
             let io = &mut connection.io;
             let low = self.core.config.max_backpressure / 4;
-            io.flags.held &= io.answers_len() > low;
-            let Flags { unread, held, stalled, .. } = io.flags;
-            if unread && !held && !stalled && io.queued_len() <= low {
+            io.flags.keep_if(Flags::HELD, io.answers_len() > low);
+            let kept_back = io.flags & (Flags::UNREAD | Flags::HELD | Flags::STALLED);
+            if kept_back == Flags::UNREAD && io.queued_len() <= low {
                 self.list(key);
             }
         }
@@ -90,19 +128,19 @@ impl<S: Service> EventLoop<S> {
         let Some(connection) = self.connections.get_mut(key as usize) else {
             return Progress::Drained;
         };
-        if connection.io.flags.fin_received {
+        if connection.io.flags.contains(Flags::FIN_RECEIVED) {
             return Progress::Held;
         }
         match &mut connection.phase {
             Phase::Deciding(_) => Progress::Held,
             Phase::Request(_) if connection.io.queued_len() > 0 => Progress::Held,
-            Phase::Open(_) if connection.io.flags.held => Progress::Held,
+            Phase::Open(_) if connection.io.flags.contains(Flags::HELD) => Progress::Held,
             Phase::Open(open) => {
                 // Behind our close frame nothing more goes to the lane: only the peer's is awaited.
                 let goes_to_lane = !open.session.endpoint.is_close_sent();
                 let stalled = self.service.stalled_lane(&open.state).filter(|_| goes_to_lane);
                 if let Some(lane) = stalled {
-                    if !std::mem::replace(&mut connection.io.flags.stalled, true) {
+                    if connection.io.flags.raise(Flags::STALLED) {
                         self.stalled[lane].push(key);
                     }
                     return Progress::Held;
@@ -123,14 +161,14 @@ impl<S: Service> EventLoop<S> {
             return Progress::Drained;
         };
         let io = &mut connection.io;
-        let carried = io.carry.len();
+        let carried = io.carried().len();
         if carried > 0 {
-            self.read_buffer[..carried].copy_from_slice(&io.carry);
+            self.read_buffer[..carried].copy_from_slice(io.carried());
         }
         let room = self.read_buffer.len() - carried;
         // What an earlier turn left over is used before the socket is asked for more: behind it
         // there may be the end of the stream.
-        let left_over = std::mem::take(&mut io.flags.unread) && carried > 0;
+        let left_over = io.flags.lower(Flags::UNREAD) && carried > 0;
         let (len, progress) = if left_over {
             (0, Progress::More)
         } else {
@@ -166,16 +204,16 @@ impl<S: Service> EventLoop<S> {
     fn nothing_read(&mut self, key: u32) -> Progress {
         if let Some(Connection { io, phase }) = self.connections.get_mut(key as usize) {
             // A false alarm must not make the loop look for the end for ever.
-            io.flags.end_announced &= io.flags.fin_received;
+            io.flags.keep_if(Flags::END_ANNOUNCED, io.flags.contains(Flags::FIN_RECEIVED));
             let waits = match phase {
                 Phase::Lingering => io.queued_len() > 0,
                 Phase::Open(open) => open.session.endpoint.is_input_ended(),
                 Phase::Request(_) | Phase::Deciding(_) => false,
             };
-            if io.flags.fin_received && !waits {
+            if io.flags.contains(Flags::FIN_RECEIVED) && !waits {
                 // The peer may still read: it gets what its last messages were answered.
                 io.uncork(&mut self.core);
-                io.flags.broken = true;
+                io.flags.insert(Flags::BROKEN);
             }
         }
         Progress::Drained
@@ -189,7 +227,7 @@ impl<S: Service> EventLoop<S> {
             let Some(connection) = self.connections.get_mut(key as usize) else {
                 return input.len();
             };
-            if connection.io.flags.broken {
+            if connection.io.flags.contains(Flags::BROKEN) {
                 return input.len();
             }
             let used = match connection.phase {
@@ -209,7 +247,7 @@ impl<S: Service> EventLoop<S> {
             };
             if used == 0 {
                 if let Some(connection) = self.connections.get_mut(key as usize) {
-                    connection.io.flags.unread = true;
+                    connection.io.flags.insert(Flags::UNREAD);
                 }
                 break;
             }
@@ -231,7 +269,7 @@ impl<S: Service> EventLoop<S> {
             return Progress::Drained;
         };
         let room = spare.len();
-        io.flags.unread = false;
+        io.flags.remove(Flags::UNREAD);
         let Some(len) = io.read(core, spare) else { return self.nothing_read(key) };
         io.heard(core);
         match open.session.endpoint.payload_received(&mut core.workspace, len) {
@@ -247,35 +285,44 @@ impl<S: Service> EventLoop<S> {
 
 impl Io {
     /// Sees to it that the connection is read in the next turn.
-    fn list(&mut self, core: &mut Core) {
-        if !std::mem::replace(&mut self.flags.listed, true) {
+    pub(super) fn list(&mut self, core: &mut Core) {
+        if self.flags.raise(Flags::LISTED) {
             core.ready.push(self.id.index);
         }
     }
 
+    /// Nothing waits, and nothing is remembered of earlier turns.
+    #[inline]
+    fn is_at_ease(&self) -> bool {
+        self.flags.is_empty() && self.queue.is_none() && self.carry.is_none()
+    }
+
     /// What its own messages have brought to its queue, or will if each is answered by as much.
-    fn answers_len(&self) -> usize {
-        let queued = if self.flags.answers { self.queued_len() } else { 0 };
+    #[inline]
+    pub(super) fn answers_len(&self) -> usize {
+        let queued = if self.flags.contains(Flags::ANSWERS) { self.queued_len() } else { 0 };
         self.unhandled_len + queued
     }
 
     /// The peer of an open connection has been heard: its silence begins anew, unless what is timed
     /// is how long it takes to close.
-    fn heard(&mut self, core: &Core) {
-        if !self.flags.closing_timed {
+    #[inline]
+    pub(super) fn heard(&mut self, core: &Core) {
+        if !self.flags.contains(Flags::CLOSING_TIMED) {
             self.since = core.now;
-            self.flags.pinged = false;
+            self.flags.remove(Flags::PINGED);
         }
     }
 
     /// One receive. `None`: nothing there, or the stream has ended and the connection is marked.
+    #[inline]
     fn read(&mut self, core: &mut Core, buffer: &mut [u8]) -> Option<usize> {
         if buffer.is_empty() {
             return Some(0);
         }
         match self.stream.read(buffer) {
             Ok(0) => {
-                self.flags.fin_received = true;
+                self.flags.insert(Flags::FIN_RECEIVED);
                 None
             }
             Ok(len) => {
@@ -283,122 +330,9 @@ impl Io {
                 Some(len)
             }
             Err(error) => {
-                self.flags.broken |= error.kind() != io::ErrorKind::WouldBlock;
+                self.flags.insert_if(Flags::BROKEN, error.kind() != io::ErrorKind::WouldBlock);
                 None
             }
-        }
-    }
-}
-
-/// Decodes frames and calls the service, up to the turn's budget of messages; returns how far it
-/// came.
-fn consume_frames<S: Service>(
-    service: &mut S,
-    io: &mut Io,
-    core: &mut Core,
-    open: &mut Open<S::State>,
-    input: &mut [u8],
-) -> usize {
-    io.heard(core);
-    let mut at = 0;
-    let mut messages_left = core.config.max_messages_per_turn;
-    while at < input.len() {
-        if messages_left == 0 || must_hold(io, core) {
-            io.flags.unread = true;
-            break;
-        }
-        match open.session.endpoint.decode(&mut core.workspace, &mut input[at..]) {
-            Ok((used, event)) => {
-                at += used;
-                let Some(event) = event else { break };
-                messages_left -= 1;
-                handle(service, io, core, open, event);
-            }
-            Err(error) => {
-                fail(service, io, core, open, &error);
-                at = input.len();
-            }
-        }
-        if io.flags.broken {
-            return input.len();
-        }
-    }
-    if messages_left == 0 && at < input.len() {
-        io.list(core);
-    }
-    at
-}
-
-/// The connection's own answers fill its queue, or will: what asks for more of them waits until they
-/// have drained, and TCP pushes back on the peer.
-fn must_hold(io: &mut Io, core: &Core) -> bool {
-    io.flags.held |= io.answers_len() > core.config.max_backpressure / 2;
-    io.flags.held
-}
-
-/// Does what an event calls for.
-#[inline]
-fn handle<S: Service>(
-    service: &mut S,
-    io: &mut Io,
-    core: &mut Core,
-    open: &mut Open<S::State>,
-    event: Event<'_>,
-) {
-    let Open { state, session } = open;
-    match event {
-        Event::Message(_) if session.close_posted => {}
-        Event::Assembled(message) if session.close_posted => core.workspace.recycle(message),
-        Event::Message(message) => {
-            core.counters.messages_received += 1;
-            service.message(&mut Outlet { io, session, core }, state, message);
-        }
-        Event::Assembled(message) => {
-            core.counters.messages_received += 1;
-            let mut outlet = Outlet { io, session, core };
-            if let Some(message) = service.assembled(&mut outlet, state, message) {
-                core.workspace.recycle(message);
-            }
-        }
-        Event::Ping(payload) => {
-            Outlet { io, session, core }.pong(payload);
-        }
-        Event::Pong(_) => {}
-        Event::Close(frame) => {
-            let (code, reason) = (frame.code, frame.reason.to_owned());
-            end_input(service, io, core, open, Closed { code, reason, was_clean: true });
-        }
-    }
-}
-
-fn fail<S: Service>(
-    service: &mut S,
-    io: &mut Io,
-    core: &mut Core,
-    open: &mut Open<S::State>,
-    error: &ProtocolError,
-) {
-    core.counters.protocol_errors += 1;
-    let (code, reason) = (error.close_code(), error.to_string());
-    end_input(service, io, core, open, Closed { code, reason, was_clean: false });
-}
-
-/// Nothing more is taken in. Our close frame goes behind the replies to the messages before it,
-/// which callbacks may be at yet.
-fn end_input<S: Service>(
-    service: &mut S,
-    io: &mut Io,
-    core: &mut Core,
-    open: &mut Open<S::State>,
-    closed: Closed,
-) {
-    let Open { state, session } = open;
-    session.endpoint.end_input(&mut core.workspace);
-    session.closed = Some(Box::new(closed));
-    if session.owes_close() {
-        let (code, reason) = session.owed_close();
-        if service.end_input(io.id, state, code, &reason) {
-            Outlet { io, session, core }.close(code, &reason);
         }
     }
 }

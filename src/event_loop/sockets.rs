@@ -8,6 +8,7 @@ use slab::Slab;
 use super::connection::{Connection, Open, Phase};
 use super::core::Core;
 use super::fan_out::Errands;
+use super::flags::Flags;
 use super::outlet::Outlet;
 use crate::frame::CloseCode;
 use crate::pubsub::{Note, Offer, Parcel, Sink, TopicCore, TopicId};
@@ -65,7 +66,7 @@ impl<S> Sink for Sockets<'_, S> {
         let core = &mut *self.core;
         let limit = parcel.limit.min(core.config.max_backpressure);
         let mut queued = io.queued_len();
-        if queued > 0 && queued + parcel.frames.len() > limit && io.flags.dirty {
+        if queued > 0 && queued + parcel.frames.len() > limit && io.flags.contains(Flags::DIRTY) {
             // What has not been offered to the socket yet is no sign of a slow reader.
             io.flush(core);
             queued = io.queued_len();
@@ -76,21 +77,24 @@ impl<S> Sink for Sockets<'_, S> {
         core.counters.deliveries += u64::from(parcel.count);
         if self.write == Write::Now && queued == 0 {
             io.send_publication(core, parcel);
-            if io.flags.broken {
+            if io.flags.contains(Flags::BROKEN) {
                 self.errands.finished.push(key);
             }
         } else {
             io.queue_publication(core, parcel);
             // What waits for the socket already is flushed when that has room.
-            if queued == 0 && !std::mem::replace(&mut io.flags.dirty, true) {
+            if queued == 0 && io.flags.raise(Flags::DIRTY) {
                 core.dirty.push_back(key);
             }
         }
         let waiting = io.queued_len();
         if waiting > 0 {
-            io.flags.ages |= parcel.ages;
-            if waiting > parcel.warn_len && !io.flags.dirty && !io.flags.slow {
-                io.flags.slow = true;
+            io.flags.insert_if(Flags::AGES, parcel.ages);
+            if waiting > parcel.warn_len
+                && !io.flags.contains(Flags::DIRTY)
+                && !io.flags.contains(Flags::SLOW)
+            {
+                io.flags.insert(Flags::SLOW);
                 self.errands.slow.push(key);
             }
         }
@@ -124,14 +128,14 @@ impl<S> Sink for Sockets<'_, S> {
 
     fn set_lagging(&mut self, key: u32, lagging: bool) {
         self.with_open(key, |outlet, _| {
-            let count = &mut outlet.session.lagging_count;
+            let count = &mut outlet.session.subscriptions_mut().lagging_count;
             *count = if lagging { *count + 1 } else { count.saturating_sub(1) };
         });
     }
 
     fn catch_up_soon(&mut self, key: u32) {
         self.with_open(key, |outlet, errands| {
-            if !std::mem::replace(&mut outlet.io.flags.behind, true) {
+            if outlet.io.flags.raise(Flags::BEHIND) {
                 errands.behind.push_back(key);
             }
         });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::connection::Session;
 use super::service::Service;
 use super::{ConnectionId, EventLoop};
 use crate::pubsub::{Begin, Removed, SubscribeOptions, Subscription, TopicCore, TopicId};
@@ -15,10 +16,10 @@ impl<S: Service> EventLoop<S> {
         subscription: &Subscription,
     ) {
         let new = self.with_open(id, |outlet| {
-            let topics = &mut outlet.session.topics;
-            let new = !topics.contains(&topic.id()) && !outlet.session.endpoint.is_close_sent();
+            let session = &mut *outlet.session;
+            let new = !session.topics().contains(&topic.id()) && !session.endpoint.is_close_sent();
             if new {
-                topics.push(topic.id());
+                session.subscriptions_mut().topics.push(topic.id());
             }
             new
         });
@@ -33,12 +34,12 @@ impl<S: Service> EventLoop<S> {
 
     pub(super) fn unsubscribe(&mut self, id: ConnectionId, topic: TopicId) {
         let was_one = self.with_open(id, |outlet| {
-            let topics = &mut outlet.session.topics;
+            let topics = &mut outlet.session.subscriptions_mut().topics;
             let at = topics.iter().position(|&subscribed| subscribed == topic);
             at.map(|at| topics.swap_remove(at)).is_some()
         });
         if was_one == Some(true) && self.subscribers.remove(topic, id.index) == Removed::Lagging {
-            self.with_open(id, |outlet| outlet.session.lagging_count -= 1);
+            self.with_open(id, |outlet| outlet.session.subscriptions_mut().lagging_count -= 1);
         }
     }
 
@@ -50,9 +51,9 @@ impl<S: Service> EventLoop<S> {
         options: SubscribeOptions,
     ) {
         let new = self.with_open(id, |outlet| {
-            let prefixes = &mut outlet.session.prefixes;
-            let new = !prefixes.iter().any(|subscribed| &**subscribed == prefix)
-                && !outlet.session.endpoint.is_close_sent();
+            let is_close_sent = outlet.session.endpoint.is_close_sent();
+            let prefixes = &mut outlet.session.subscriptions_mut().prefixes;
+            let new = !is_close_sent && !prefixes.iter().any(|subscribed| **subscribed == *prefix);
             if new {
                 prefixes.push(prefix.into());
             }
@@ -68,8 +69,9 @@ impl<S: Service> EventLoop<S> {
     /// Ends a prefix and all subscriptions to topics that it matches.
     pub(super) fn unsubscribe_prefix(&mut self, id: ConnectionId, prefix: &str) {
         let topics = self.with_open(id, |outlet| {
-            outlet.session.prefixes.retain(|subscribed| &**subscribed != prefix);
-            outlet.session.topics.clone()
+            let subscriptions = outlet.session.subscriptions_mut();
+            subscriptions.prefixes.retain(|subscribed| **subscribed != *prefix);
+            subscriptions.topics.clone()
         });
         if let Some(topics) = topics {
             self.forget_prefix(prefix, id.index);
@@ -96,11 +98,12 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// A connection is over.
-    pub(super) fn unsubscribe_all(&mut self, key: u32, topics: &[TopicId], prefixes: &[Box<str>]) {
-        for &topic in topics {
+    pub(super) fn unsubscribe_all(&mut self, key: u32, session: &Session) {
+        let Some(subscriptions) = &session.subscriptions else { return };
+        for &topic in &subscriptions.topics {
             self.subscribers.remove(topic, key);
         }
-        for prefix in prefixes {
+        for prefix in &subscriptions.prefixes {
             self.forget_prefix(prefix, key);
         }
     }

@@ -15,6 +15,7 @@ use super::config::LoopConfig;
 use super::connection::{Connection, Io, Phase};
 use super::core::Core;
 use super::fan_out::Outbound;
+use super::flags::Flags;
 use super::link::{LoopLink, Loops};
 use super::post::stand_at_loop;
 use super::service::Service;
@@ -154,18 +155,22 @@ impl<S: Service> EventLoop<S> {
             return self.accept(FIRST_LISTENER - token, now);
         }
         let Ok(key) = u32::try_from(token) else { return };
+        let (readable, ended) = (event.is_readable(), event.is_read_closed() || event.is_error());
+        if readable && !ended && self.serve(key) {
+            return;
+        }
         if event.is_writable() {
             self.on_writable(key);
         }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
-            self.on_readable(key, event.is_read_closed() || event.is_error());
+        if readable || ended {
+            self.on_readable(key, ended);
         }
     }
 
     /// A connection that stopped early in the last turn.
     fn come_back(&mut self, key: u32) {
         if let Some(connection) = self.connections.get_mut(key as usize) {
-            if std::mem::take(&mut connection.io.flags.listed) {
+            if connection.io.flags.lower(Flags::LISTED) {
                 self.on_readable(key, false);
             }
         }
@@ -272,7 +277,7 @@ impl<S: Service> EventLoop<S> {
         connection.io.release(&mut self.core);
         match connection.phase {
             Phase::Open(mut open) => {
-                self.unsubscribe_all(key, &open.session.topics, &open.session.prefixes);
+                self.unsubscribe_all(key, &open.session);
                 open.session.endpoint.end_input(&mut self.core.workspace);
                 self.core.counters.closed += 1;
                 let closed =

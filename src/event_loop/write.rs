@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::connection::Io;
 use super::core::Core;
+use super::flags::Flags;
 use super::timer_wheel::Tick;
 use crate::buf::WriteQueue;
 use crate::frame::find_frame_boundary;
@@ -17,19 +18,24 @@ impl Io {
     #[inline]
     pub(super) fn uncork(&mut self, core: &mut Core) {
         if !core.cork.is_empty() {
-            let frames = std::mem::take(&mut core.cork);
-            self.send_frames(core, &frames);
-            core.cork = frames;
-            core.cork.clear();
+            self.send_cork(core);
         }
+    }
+
+    fn send_cork(&mut self, core: &mut Core) {
+        let frames = std::mem::take(&mut core.cork);
+        self.send_frames(core, &frames);
+        core.cork = frames;
+        core.cork.clear();
     }
 
     /// Sends whole frames: directly if nothing waits; only what the socket did not take is copied
     /// into the queue. What ends with our close frame goes behind everything there.
     pub(super) fn send_frames(&mut self, core: &mut Core, frames: &[u8]) {
         let written = self.write_directly(core, frames);
-        if written < frames.len() && !self.flags.broken {
-            let is_last = self.flags.close_encoded;
+        if written < frames.len() && !self.flags.contains(Flags::BROKEN) {
+            self.flags.insert(Flags::ANSWERS);
+            let is_last = self.flags.contains(Flags::CLOSE_ENCODED);
             self.enqueue(core, |queue, at| {
                 if is_last {
                     queue.push_last(frames, written, at);
@@ -44,7 +50,7 @@ impl Io {
     /// queued, without a copy if it is large.
     pub(super) fn send_shared(&mut self, core: &mut Core, frame: &Bytes) {
         let written = self.write_directly(core, frame);
-        if written < frame.len() && !self.flags.broken {
+        if written < frame.len() && !self.flags.contains(Flags::BROKEN) {
             self.enqueue(core, |queue, at| queue.push_direct_shared(frame, written, at));
         }
     }
@@ -54,7 +60,7 @@ impl Io {
     #[inline]
     pub(super) fn send_publication(&mut self, core: &mut Core, parcel: &Parcel<'_>) {
         let written = self.write_directly(core, parcel.frames);
-        if written < parcel.frames.len() && !self.flags.broken {
+        if written < parcel.frames.len() && !self.flags.contains(Flags::BROKEN) {
             self.enqueue(core, |queue, at| {
                 let owner = owner(parcel);
                 queue.push_publication(parcel.frames, written, owner, parcel.count, at);
@@ -109,7 +115,8 @@ impl Io {
             let result = self.stream.write_vectored(&slices);
             written = self.judge_write(core, result);
         }
-        if written < total && !self.flags.broken {
+        if written < total && !self.flags.contains(Flags::BROKEN) {
+            self.flags.insert(Flags::ANSWERS);
             self.block(core);
             let cork_written = written.min(cork.len());
             if cork_written < cork.len() {
@@ -135,7 +142,7 @@ impl Io {
     /// Sends what is no frame: an HTTP response.
     pub(super) fn send_opaque(&mut self, core: &mut Core, bytes: Vec<u8>) {
         let written = self.write_directly(core, &bytes);
-        if written < bytes.len() && !self.flags.broken {
+        if written < bytes.len() && !self.flags.contains(Flags::BROKEN) {
             self.enqueue(core, |queue, at| queue.push_opaque(bytes, written, at));
         }
     }
@@ -149,7 +156,7 @@ impl Io {
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
             let result = self.stream.write_vectored(&slices[..count]);
             let written = self.judge_write(core, result);
-            if self.flags.broken {
+            if self.flags.contains(Flags::BROKEN) {
                 return;
             }
             self.dequeue(core, written);
@@ -172,7 +179,7 @@ impl Io {
 
     #[inline]
     fn write_directly(&mut self, core: &mut Core, bytes: &[u8]) -> usize {
-        if self.queue.is_some() || self.flags.broken {
+        if self.queue.is_some() || self.flags.contains(Flags::BROKEN) {
             return 0;
         }
         let result = self.stream.write(bytes);
@@ -186,7 +193,7 @@ impl Io {
     /// The socket takes no more: whoever sends now is told so.
     #[cold]
     fn block(&mut self, core: &Core) {
-        if !std::mem::replace(&mut self.flags.blocked, true) {
+        if self.flags.raise(Flags::BLOCKED) {
             core.link.directory.set_blocked(self.id.index, true);
             self.note_oldest(core);
         }
@@ -207,7 +214,7 @@ impl Io {
                 written
             }
             Err(error) => {
-                self.flags.broken |= error.kind() != io::ErrorKind::WouldBlock;
+                self.flags.insert_if(Flags::BROKEN, error.kind() != io::ErrorKind::WouldBlock);
                 0
             }
         }
@@ -245,11 +252,11 @@ impl Io {
             if let Some(queue) = self.queue.take() {
                 core.queues.give(queue);
             }
-            if std::mem::take(&mut self.flags.blocked) {
+            if self.flags.lower(Flags::BLOCKED) {
                 core.link.directory.set_blocked(self.id.index, false);
                 core.link.readers.note_empty(self.id.index);
             }
-        } else if self.flags.blocked {
+        } else if self.flags.contains(Flags::BLOCKED) {
             self.note_oldest(core);
         }
     }

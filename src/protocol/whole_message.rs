@@ -20,7 +20,7 @@ const MASKED_MEDIUM: u8 = MASKED | 126;
 impl WholeMessage {
     /// Finds one at the start of `input` with few branches. Whatever is not exactly that, incomplete
     /// or not right is `None`, for the general decoder to judge.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(input: &[u8], max_payload_len: usize) -> Option<Self> {
         let &[first, second, ref rest @ ..] = input else { return None };
         let is_text = first == FIN_TEXT;
