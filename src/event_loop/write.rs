@@ -110,7 +110,7 @@ impl Io {
         let cork = std::mem::take(&mut core.cork);
         let total = cork.len() + head.len() + payload.len();
         let mut written = 0;
-        if self.queue.is_none() {
+        if self.takes_bytes(core) {
             let slices = [IoSlice::new(&cork), IoSlice::new(head), IoSlice::new(payload)];
             let result = self.stream.write_vectored(&slices);
             written = self.judge_write(core, result);
@@ -177,9 +177,10 @@ impl Io {
         self.drop_carry(core);
     }
 
+    /// Writes what the socket takes of `bytes`, if nothing waits before them.
     #[inline]
     fn write_directly(&mut self, core: &mut Core, bytes: &[u8]) -> usize {
-        if self.queue.is_some() || self.flags.contains(Flags::BROKEN) {
+        if !self.takes_bytes(core) {
             return 0;
         }
         let result = self.stream.write(bytes);
@@ -188,6 +189,24 @@ impl Io {
             self.block(core);
         }
         written
+    }
+
+    /// Whether bytes may be offered to the socket now.
+    #[inline]
+    fn takes_bytes(&mut self, core: &mut Core) -> bool {
+        if self.queue.is_some() {
+            self.offer_unoffered(core);
+        }
+        self.queue.is_none() && !self.flags.contains(Flags::BROKEN)
+    }
+
+    /// Publications that have only been gathered are no backpressure: what is sent behind them must not
+    /// overtake them.
+    #[cold]
+    fn offer_unoffered(&mut self, core: &mut Core) {
+        if self.flags.contains(Flags::DIRTY) && !self.flags.contains(Flags::BLOCKED) {
+            self.flush(core);
+        }
     }
 
     /// The socket takes no more: whoever sends now is told so.

@@ -223,3 +223,33 @@ fn a_callback_may_send_to_other_connections() {
         }
     });
 }
+
+/// Publications of several topics in one turn are gathered before they are written; what is sent
+/// behind them still arrives behind them.
+#[test]
+fn nothing_overtakes_publications_that_have_only_been_gathered() {
+    in_each_mode(|mode| {
+        let script = Script::new().on_text(|ctx, _| {
+            let (id, server) = (ctx.id(), ctx.server().clone());
+            let topics = ["one", "two"].map(|name| server.topic(&format!("{name} of {id}")));
+            topics.iter().for_each(|topic| _ = ctx.subscribe(topic));
+            for (round, topic) in topics.iter().cycle().take(10).enumerate() {
+                topic.publish(format!("{round} topic"));
+                if round % 2 == 1 {
+                    server.send(id, format!("{round} handle"));
+                }
+            }
+            ctx.send("end");
+        });
+        let server = Running::start(mode.builder(), script);
+        let mut client = server.connect();
+        client.send_texts(["go"]);
+        for round in 0..10 {
+            client.expect_text(&format!("{round} topic"));
+            if round % 2 == 1 {
+                client.expect_text(&format!("{round} handle"));
+            }
+        }
+        client.expect_text("end");
+    });
+}
