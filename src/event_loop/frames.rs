@@ -6,10 +6,12 @@ use super::core::Core;
 use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::Service;
-use crate::protocol::{Event, ProtocolError};
+use crate::frame::CloseCode;
+use crate::protocol::{Event, Message, ProtocolError};
 
 /// Decodes frames and calls the service, up to the turn's budget of messages; returns how far it
 /// came.
+#[inline]
 pub(super) fn consume_frames<S: Service>(
     service: &mut S,
     io: &mut Io,
@@ -18,6 +20,34 @@ pub(super) fn consume_frames<S: Service>(
     input: &mut [u8],
 ) -> usize {
     io.heard(core);
+    let mut used = input.len();
+    guard(service, io, core, open, |service, io, core, open| {
+        used = consume_all(service, io, core, open, input);
+    });
+    used
+}
+
+/// Calls `run`; if the handler panics in it, the connection fails and what it has sent is ignored.
+pub(super) fn guard<S: Service>(
+    service: &mut S,
+    io: &mut Io,
+    core: &mut Core,
+    open: &mut Open<S::State>,
+    run: impl FnOnce(&mut S, &mut Io, &mut Core, &mut Open<S::State>),
+) {
+    if !service.guard(|service| run(service, io, core, open)) {
+        let mut outlet = Outlet { io, session: &mut open.session, core };
+        outlet.fail(CloseCode::INTERNAL_ERROR, "the handler failed");
+    }
+}
+
+fn consume_all<S: Service>(
+    service: &mut S,
+    io: &mut Io,
+    core: &mut Core,
+    open: &mut Open<S::State>,
+    input: &mut [u8],
+) -> usize {
     let mut at = 0;
     let mut messages_left = core.config.max_messages_per_turn;
     while at < input.len() {
@@ -25,16 +55,19 @@ pub(super) fn consume_frames<S: Service>(
             io.flags.insert(Flags::UNREAD);
             break;
         }
-        match open.session.endpoint.decode(&mut core.workspace, &mut input[at..]) {
-            Ok((used, event)) => {
-                at += used;
-                let Some(event) = event else { break };
-                messages_left -= 1;
-                handle(service, io, core, open, event);
+        messages_left -= 1;
+        let rest = &mut input[at..];
+        if let Some((used, message)) = open.session.endpoint.decode_whole(&mut core.workspace, rest)
+        {
+            at += used;
+            match message {
+                Ok(message) => receive(service, io, core, open, message),
+                Err(error) => fail(service, io, core, open, &error),
             }
-            Err(error) => {
-                fail(service, io, core, open, &error);
-                at = input.len();
+        } else {
+            match consume_event(service, io, core, open, &mut input[at..]) {
+                0 => break,
+                used => at += used,
             }
         }
         if io.flags.contains(Flags::BROKEN) {
@@ -47,15 +80,54 @@ pub(super) fn consume_frames<S: Service>(
     at
 }
 
+/// Whatever is not a whole message of one frame; returns how far it came: 0 if more must arrive.
+#[inline(never)]
+fn consume_event<S: Service>(
+    service: &mut S,
+    io: &mut Io,
+    core: &mut Core,
+    open: &mut Open<S::State>,
+    input: &mut [u8],
+) -> usize {
+    match open.session.endpoint.decode(&mut core.workspace, input) {
+        Ok((used, event)) => {
+            if let Some(event) = event {
+                handle(service, io, core, open, event);
+            }
+            used
+        }
+        Err(error) => {
+            fail(service, io, core, open, &error);
+            input.len()
+        }
+    }
+}
+
 /// The connection's own answers fill its queue, or will: what asks for more of them waits until they
 /// have drained, and TCP pushes back on the peer.
+#[inline]
 fn must_hold(io: &mut Io, core: &Core) -> bool {
-    io.flags.insert_if(Flags::HELD, io.answers_len() > core.config.max_backpressure / 2);
-    io.flags.contains(Flags::HELD)
+    let may_answer = io.queue.is_some() || io.unhandled_len > 0;
+    may_answer && io.hold_if_full(core)
+}
+
+/// Hands a message over, unless the handler has closed.
+#[inline(always)]
+fn receive<S: Service>(
+    service: &mut S,
+    io: &mut Io,
+    core: &mut Core,
+    open: &mut Open<S::State>,
+    message: Message<'_>,
+) {
+    if !io.flags.contains(Flags::CLOSE_POSTED) {
+        core.counters.messages_received += 1;
+        let Open { state, session } = open;
+        service.message(&mut Outlet { io, session, core }, state, message);
+    }
 }
 
 /// Does what an event calls for.
-#[inline(always)]
 pub(super) fn handle<S: Service>(
     service: &mut S,
     io: &mut Io,
@@ -64,39 +136,20 @@ pub(super) fn handle<S: Service>(
     event: Event<'_>,
 ) {
     match event {
-        Event::Message(message) if !io.flags.contains(Flags::CLOSE_POSTED) => {
-            core.counters.messages_received += 1;
-            let Open { state, session } = open;
-            service.message(&mut Outlet { io, session, core }, state, message);
-        }
-        event => handle_rarer(service, io, core, open, event),
-    }
-}
-
-#[inline(never)]
-fn handle_rarer<S: Service>(
-    service: &mut S,
-    io: &mut Io,
-    core: &mut Core,
-    open: &mut Open<S::State>,
-    event: Event<'_>,
-) {
-    let Open { state, session } = open;
-    match event {
-        // The handler has closed.
-        Event::Message(_) => {}
+        Event::Message(message) => receive(service, io, core, open, message),
         Event::Assembled(message) if io.flags.contains(Flags::CLOSE_POSTED) => {
             core.workspace.recycle(message);
         }
         Event::Assembled(message) => {
             core.counters.messages_received += 1;
+            let Open { state, session } = open;
             let mut outlet = Outlet { io, session, core };
             if let Some(message) = service.assembled(&mut outlet, state, message) {
                 core.workspace.recycle(message);
             }
         }
         Event::Ping(payload) => {
-            Outlet { io, session, core }.pong(payload);
+            Outlet { io, session: &mut open.session, core }.pong(payload);
         }
         Event::Pong(_) => {}
         Event::Close(frame) => {

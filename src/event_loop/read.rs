@@ -6,7 +6,7 @@ use super::EventLoop;
 use super::connection::{Connection, Io, Phase};
 use super::core::Core;
 use super::flags::Flags;
-use super::frames::{consume_frames, fail, handle};
+use super::frames::{consume_frames, fail, guard, handle};
 use super::service::Service;
 use crate::protocol::Event;
 
@@ -275,7 +275,9 @@ impl<S: Service> EventLoop<S> {
         match open.session.endpoint.payload_received(&mut core.workspace, len) {
             Ok(None) => {}
             Ok(Some(message)) => {
-                handle(&mut self.service, io, core, open, Event::Assembled(message));
+                guard(&mut self.service, io, core, open, |service, io, core, open| {
+                    handle(service, io, core, open, Event::Assembled(message));
+                });
             }
             Err(error) => fail(&mut self.service, io, core, open, &error),
         }
@@ -298,10 +300,16 @@ impl Io {
     }
 
     /// What its own messages have brought to its queue, or will if each is answered by as much.
-    #[inline]
-    pub(super) fn answers_len(&self) -> usize {
+    fn answers_len(&self) -> usize {
         let queued = if self.flags.contains(Flags::ANSWERS) { self.queued_len() } else { 0 };
         self.unhandled_len + queued
+    }
+
+    /// Its answers fill half of what may wait, or will: it is not read until they have drained.
+    pub(super) fn hold_if_full(&mut self, core: &Core) -> bool {
+        let full = self.answers_len() > core.config.max_backpressure / 2;
+        self.flags.insert_if(Flags::HELD, full);
+        full
     }
 
     /// The peer of an open connection has been heard: its silence begins anew, unless what is timed

@@ -10,7 +10,8 @@ use crate::pubsub::TopicCore;
 
 /// The application as one loop sees it: handlers called on the spot, or lanes to handler threads.
 ///
-/// No call may block, and none may panic: whoever runs user code catches.
+/// No call may block. Only [`message`](Self::message) and [`assembled`](Self::assembled) may panic,
+/// and are called within [`guard`](Self::guard); otherwise whoever runs user code catches.
 pub(crate) trait Service {
     /// What is kept with each connection from its request on.
     type State;
@@ -21,6 +22,14 @@ pub(crate) trait Service {
 
     /// A connection is open.
     fn open(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State);
+
+    /// Calls `run`, which hands over messages; says whether it came to its end. One guard for all the
+    /// messages of a read: the handler's code becomes part of the loop that decodes them.
+    #[inline]
+    fn guard(&mut self, run: impl FnOnce(&mut Self)) -> bool {
+        run(self);
+        true
+    }
 
     /// A message has arrived.
     fn message(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State, message: Message<'_>);

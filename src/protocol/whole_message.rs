@@ -1,13 +1,18 @@
 //! The common case: a message of one frame that lies whole in the input.
 
-use std::ops::Range;
-
-/// A masked message of one frame of less than 64 KiB, without extension bits (RFC 6455 §5.2).
+/// A masked message of one frame of less than 64 KiB, without extension bits (RFC 6455 §5.2): where
+/// it lies in the input. What else there is to know is read from there when it is wanted.
 pub(super) struct WholeMessage {
+    payload_start: usize,
+    /// The next frame begins here.
+    pub(super) end: usize,
+}
+
+/// Its parts, in place.
+pub(super) struct Parts<'a> {
     pub(super) is_text: bool,
     pub(super) masking_key: [u8; 4],
-    /// Where its payload lies in the input; the next frame begins behind it.
-    pub(super) payload: Range<usize>,
+    pub(super) payload: &'a mut [u8],
 }
 
 const FIN_TEXT: u8 = 0x81;
@@ -18,32 +23,41 @@ const MASKED_MAX_SHORT: u8 = MASKED | 125;
 const MASKED_MEDIUM: u8 = MASKED | 126;
 
 impl WholeMessage {
-    /// Finds one at the start of `input` with few branches. Whatever is not exactly that, incomplete
+    /// Finds one of fewer than `limit` bytes at the start of `input` with few branches. Whatever is not exactly that, incomplete
     /// or not right is `None`, for the general decoder to judge.
     #[inline(always)]
-    pub(super) fn find(input: &[u8], max_payload_len: usize) -> Option<Self> {
-        let &[first, second, ref rest @ ..] = input else { return None };
-        let is_text = first == FIN_TEXT;
-        if !is_text && first != FIN_BINARY {
+    pub(super) fn find(input: &[u8], limit: usize) -> Option<Self> {
+        let &[first, second, ..] = input.first_chunk::<6>()?;
+        if first != FIN_TEXT && first != FIN_BINARY {
             return None;
         }
-        let (payload_len, rest, head_len) = match second {
-            MASKED..=MASKED_MAX_SHORT => (usize::from(second & !MASKED), rest, 6),
+        let (payload_start, payload_len) = match second {
+            MASKED..=MASKED_MAX_SHORT => (6, usize::from(second & !MASKED)),
             MASKED_MEDIUM => {
-                let (len, rest) = rest.split_first_chunk()?;
-                let len = usize::from(u16::from_be_bytes(*len));
+                let &[_, _, high, low, ..] = input.first_chunk::<8>()?;
+                let len = usize::from(u16::from_be_bytes([high, low]));
                 // The shorter form would have done, and had to be used.
                 if len < 126 {
                     return None;
                 }
-                (len, rest, 8)
+                (8, len)
             }
             _ => return None,
         };
-        let masking_key = *rest.first_chunk()?;
-        let payload = head_len..head_len + payload_len;
-        let fits = payload.end <= input.len() && payload_len <= max_payload_len;
-        fits.then_some(Self { is_text, masking_key, payload })
+        let end = payload_start + payload_len;
+        if end > input.len() || payload_len >= limit {
+            return None;
+        }
+        Some(Self { payload_start, end })
+    }
+
+    /// Takes the message apart, in the input that it was found in; `None` in any shorter one.
+    #[inline(always)]
+    pub(super) fn parts<'a>(&self, input: &'a mut [u8]) -> Option<Parts<'a>> {
+        let is_text = *input.first()? == FIN_TEXT;
+        let (head, payload) =
+            input.get_mut(..self.end)?.split_at_mut_checked(self.payload_start)?;
+        Some(Parts { is_text, masking_key: *head.last_chunk()?, payload })
     }
 }
 
@@ -67,13 +81,15 @@ mod tests {
                 let mut frame = message(opcode, payload_len);
                 let len = frame.len();
                 frame.extend_from_slice(b"next");
-                let whole = WholeMessage::find(&frame, payload_len).expect("a whole message");
-                assert_eq!((whole.is_text, whole.masking_key), (is_text, KEY));
-                assert_eq!(whole.payload, len - payload_len..len);
+                let whole = WholeMessage::find(&frame, payload_len + 1).expect("a whole message");
+                assert_eq!(whole.end, len);
+                let parts = whole.parts(&mut frame).expect("the input that it was found in");
+                assert_eq!((parts.is_text, parts.masking_key), (is_text, KEY));
+                assert_eq!(parts.payload.len(), payload_len);
                 for cut in (0..len.min(200)).chain([len - 1]) {
-                    assert!(WholeMessage::find(&frame[..cut], payload_len).is_none(), "{cut}");
+                    assert!(WholeMessage::find(&frame[..cut], payload_len + 1).is_none(), "{cut}");
                 }
-                assert!(payload_len == 0 || WholeMessage::find(&frame, payload_len - 1).is_none());
+                assert!(WholeMessage::find(&frame, payload_len).is_none());
             }
         }
         assert!(WholeMessage::find(&message(OpCode::Text, 65_536), usize::MAX).is_none());
@@ -94,11 +110,12 @@ mod tests {
                         .expect("a right header")
                         .expect("a whole header");
                     assert!(header.fin && !header.rsv1);
-                    let opcode = if whole.is_text { OpCode::Text } else { OpCode::Binary };
+                    assert_eq!(whole.end, head_len + header.payload_len as usize);
+                    let parts = whole.parts(&mut input).expect("the input that it was found in");
+                    let opcode = if parts.is_text { OpCode::Text } else { OpCode::Binary };
                     assert_eq!(header.opcode, opcode);
-                    assert_eq!(header.masking_key, Some(whole.masking_key));
-                    let payload_len = header.payload_len as usize;
-                    assert_eq!(whole.payload, head_len..head_len + payload_len);
+                    assert_eq!(header.masking_key, Some(parts.masking_key));
+                    assert_eq!(parts.payload.len(), header.payload_len as usize);
                 }
             }
         }

@@ -15,8 +15,8 @@ const MAX_KEPT_LEN: usize = 256 * 1024;
 pub struct Workspace {
     pub(super) role: Role,
     pub(super) limits: Limits,
-    /// The longest message that may come in one frame.
-    pub(super) max_whole_len: usize,
+    /// Messages of fewer bytes may come in one masked frame: none at all to a client.
+    pub(super) whole_limit: usize,
     idle: Pool<Box<Assembly>>,
 }
 
@@ -24,8 +24,11 @@ impl Workspace {
     /// A workspace for endpoints of `role` under `limits`.
     #[must_use]
     pub fn new(role: Role, limits: Limits) -> Self {
-        let max_whole_len = limits.max_frame_len.min(limits.max_message_len);
-        Self { role, limits, max_whole_len, idle: Pool::new(MAX_IDLE_COUNT) }
+        let whole_limit = match role {
+            Role::Server => limits.max_frame_len.min(limits.max_message_len).saturating_add(1),
+            Role::Client => 0,
+        };
+        Self { role, limits, whole_limit, idle: Pool::new(MAX_IDLE_COUNT) }
     }
 
     /// The limits that the endpoints obey.

@@ -52,8 +52,14 @@ impl<H: Handler> Service for Inline<H> {
     }
 
     #[inline]
+    fn guard(&mut self, run: impl FnOnce(&mut Self)) -> bool {
+        guard("message", || run(self)).is_some()
+    }
+
+    #[inline]
     fn message(&mut self, outlet: &mut Outlet<'_>, state: &mut H::State, message: Message<'_>) {
-        self.call("message", outlet, |handler, ctx| handler.message(ctx, state, message));
+        let ctx = &mut Context::inline(&self.server, outlet.reborrow());
+        self.handler.message(ctx, state, message);
     }
 
     fn assembled(
