@@ -1,4 +1,5 @@
-//! Where the server is: `ws://HOST[:PORT][/PATH]` or `unix:SOCKET[:/PATH]`.
+//! Where the server is: `ws://HOST[:PORT][/PATH]`, `unix:SOCKET[:/PATH]` or, for one that does not
+//! speak WebSocket, `tcp://HOST:PORT`.
 
 use std::fmt;
 use std::io;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tickwire::transport::Stream;
 
 use crate::error::LoadError;
@@ -27,15 +29,22 @@ enum Place {
     /// Host and port.
     Tcp(String),
     Unix(PathBuf),
+    /// Host and port of a server that sends the bytes back as they come.
+    Plain(String),
 }
 
 impl Address {
     /// What the opening handshake names as the host.
     pub(crate) fn host(&self) -> &str {
         match &self.place {
-            Place::Tcp(host) => host,
+            Place::Tcp(host) | Place::Plain(host) => host,
             Place::Unix(_) => "localhost",
         }
+    }
+
+    /// Whether the server speaks no WebSocket.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.place, Place::Plain(_))
     }
 }
 
@@ -56,6 +65,7 @@ impl FromStr for Address {
         let rest = match text.split_once("://") {
             None => text,
             Some(("ws", rest)) => rest,
+            Some(("tcp", rest)) => return Self::plain(rest),
             Some((scheme, _)) => {
                 return Err(format!("{scheme}:// is not spoken here: give ws://HOST:PORT/"));
             }
@@ -72,10 +82,21 @@ impl FromStr for Address {
     }
 }
 
+impl Address {
+    fn plain(host: &str) -> Result<Self, String> {
+        let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        if port.is_none() || host.contains(['@', ' ', '/']) {
+            return Err("no port: give an address such as tcp://127.0.0.1:7".to_owned());
+        }
+        Ok(Self { place: Place::Plain(host.to_owned()), target: String::new() })
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Place::Tcp(host) => write!(f, "ws://{host}{}", self.target),
+            Place::Plain(host) => write!(f, "tcp://{host}"),
             Place::Unix(path) if self.target == "/" => write!(f, "unix:{}", path.display()),
             Place::Unix(path) => write!(f, "unix:{}:{}", path.display(), self.target),
         }
@@ -94,7 +115,7 @@ impl Target {
     pub(crate) fn find(address: &Address) -> Result<Self, LoadError> {
         let host = match &address.place {
             Place::Unix(path) => return Ok(Self::Unix(path.clone())),
-            Place::Tcp(host) => host,
+            Place::Tcp(host) | Place::Plain(host) => host,
         };
         let unknown = |source| LoadError::UnknownHost { host: host.clone(), source };
         let addresses: Vec<_> = host.to_socket_addrs().map_err(unknown)?.collect();
@@ -108,20 +129,34 @@ impl Target {
         found.map(|&address| Self::Tcp(address)).ok_or_else(nothing)
     }
 
-    /// Begins to connect; whether that works out, the first read or write says.
+    /// Begins to connect, with `congestion` control where it is one's own choice; whether that works
+    /// out, the first read or write says.
     ///
     /// # Errors
     /// What the system says; `WouldBlock` if the server has to accept some others first.
-    pub(crate) fn connect(&self) -> io::Result<Stream> {
+    pub(crate) fn connect(&self, congestion: Option<&str>) -> io::Result<Stream> {
         match self {
             Self::Tcp(address) => {
                 let stream = mio::net::TcpStream::connect(*address)?;
                 stream.set_nodelay(true)?;
+                if let Some(name) = congestion {
+                    set_congestion(&stream, name)?;
+                }
                 Ok(Stream::Tcp(stream))
             }
             Self::Unix(path) => mio::net::UnixStream::connect(path).map(Stream::Unix),
         }
     }
+}
+
+fn set_congestion(stream: &mio::net::TcpStream, name: &str) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    let result = SockRef::from(stream).set_tcp_congestion(name.as_bytes());
+    #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+    let result = Err(io::Error::from(io::ErrorKind::Unsupported));
+    result.map_err(|error| {
+        io::Error::new(error.kind(), format!("congestion control `{name}`: {error}"))
+    })
 }
 
 #[cfg(test)]
@@ -139,6 +174,8 @@ mod tests {
             ("[::1]:9001", "ws://[::1]:9001/"),
             ("unix:/run/echo.sock", "unix:/run/echo.sock"),
             ("unix:/run/echo.sock:/chat", "unix:/run/echo.sock:/chat"),
+            ("tcp://localhost:7", "tcp://localhost:7"),
+            ("tcp://[::1]:7", "tcp://[::1]:7"),
         ] {
             let address = Address::from_str(text).unwrap();
             assert_eq!(address.to_string(), full);
@@ -148,7 +185,18 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_with_advice() {
-        for text in ["", "ws://", "http://a/", "wss://a/", "ws://a@b/", "unix:", "ws:///path"] {
+        for text in [
+            "",
+            "ws://",
+            "http://a/",
+            "wss://a/",
+            "ws://a@b/",
+            "unix:",
+            "ws:///path",
+            "tcp://a",
+            "tcp://[::1]",
+            "tcp://a:7/path",
+        ] {
             let error = Address::from_str(text).unwrap_err();
             assert!(error.contains("give"), "{text}: {error}");
         }

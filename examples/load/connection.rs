@@ -1,4 +1,5 @@
-//! One WebSocket connection on a non-blocking socket, by the engine's sans-IO client role.
+//! One connection on a non-blocking socket: WebSocket, by the engine's sans-IO client role, or plain
+//! bytes.
 
 use std::io::{self, ErrorKind};
 
@@ -10,6 +11,7 @@ use tickwire::protocol::{Endpoint, Event, Limits, Message, ProtocolError, Role, 
 use tickwire::transport::Stream;
 
 use crate::clock::{Clock, Nanos};
+use crate::plain::Cutter;
 
 /// The longest message that is taken, in bytes. None of it is reserved before it comes.
 const MAX_MESSAGE_LEN: usize = 1 << 30;
@@ -74,7 +76,7 @@ impl Bench {
 pub(crate) struct Connection {
     stream: Stream,
     stage: Stage,
-    endpoint: Endpoint,
+    protocol: Protocol,
     /// Received and not decodable without what follows: a piece of a head.
     kept: Vec<u8>,
     /// What the socket has not taken at once: empty most of the time. The first `taken_len` bytes of
@@ -85,10 +87,18 @@ pub(crate) struct Connection {
 
 #[derive(Debug)]
 enum Stage {
+    /// The socket connects, and needs no handshake.
+    Connecting,
     /// The handshake's answer is awaited.
     Opening(Box<ResponseDecoder>),
     Open,
     Ended,
+}
+
+#[derive(Debug)]
+enum Protocol {
+    WebSocket(Endpoint),
+    Plain(Cutter),
 }
 
 impl Connection {
@@ -97,9 +107,21 @@ impl Connection {
         Self {
             stream,
             stage: Stage::Opening(Box::new(decoder)),
-            endpoint: Endpoint::new(),
+            protocol: Protocol::WebSocket(Endpoint::new()),
             kept: Vec::new(),
             unsent: request,
+            taken_len: 0,
+        }
+    }
+
+    /// One on which messages of `message_len` bytes come, and nothing but messages.
+    pub(crate) fn plain(stream: Stream, message_len: usize) -> Self {
+        Self {
+            stream,
+            stage: Stage::Connecting,
+            protocol: Protocol::Plain(Cutter::new(message_len)),
+            kept: Vec::new(),
+            unsent: Vec::new(),
             taken_len: 0,
         }
     }
@@ -111,7 +133,7 @@ impl Connection {
 
     #[inline]
     pub(crate) fn is_opening(&self) -> bool {
-        matches!(self.stage, Stage::Opening(_))
+        matches!(self.stage, Stage::Opening(_) | Stage::Connecting)
     }
 
     #[inline]
@@ -144,7 +166,10 @@ impl Connection {
             let len = match self.stream.read(&mut bench.input[kept_len..]) {
                 Ok(0) => return Err(End::HungUp),
                 Ok(len) => len,
-                Err(error) if is_not_ready(&error) => return Ok(Received::All),
+                Err(error) if is_not_ready(&error) => {
+                    self.note_readiness(&error);
+                    return Ok(Received::All);
+                }
                 Err(error) => return Err(End::Socket(error)),
             };
             let at = bench.clock.now();
@@ -159,6 +184,14 @@ impl Connection {
             }
         }
         Ok(Received::Some)
+    }
+
+    /// The first event of a socket that connects is that it is connected, or an error.
+    #[inline]
+    fn note_readiness(&mut self, error: &io::Error) {
+        if matches!(self.stage, Stage::Connecting) && error.kind() == ErrorKind::WouldBlock {
+            self.stage = Stage::Open;
+        }
     }
 
     /// Decodes all of `input` that can be decoded; says how much that is.
@@ -176,8 +209,16 @@ impl Connection {
             self.stage = Stage::Open;
             at = head_len;
         }
+        let endpoint = match &mut self.protocol {
+            Protocol::WebSocket(endpoint) => endpoint,
+            Protocol::Plain(cutter) => {
+                self.stage = Stage::Open;
+                cutter.cut(input, |bytes| take(Message::Binary(bytes)));
+                return Ok(input.len());
+            }
+        };
         loop {
-            let (len, event) = match self.endpoint.decode(workspace, &mut input[at..]) {
+            let (len, event) = match endpoint.decode(workspace, &mut input[at..]) {
                 Ok(decoded) => decoded,
                 Err(error) => {
                     self.say_close(error.close_code());
@@ -213,7 +254,7 @@ impl Connection {
         bench: &mut Bench,
         mut encode_next: impl FnMut(&mut Vec<u8>) -> bool,
     ) -> Result<(), End> {
-        while self.flush()? && self.is_open() && !self.endpoint.is_close_sent() {
+        while self.flush()? && self.is_open() && !self.is_close_sent() {
             let output = &mut bench.output;
             output.clear();
             while output.len() < OUTPUT_LEN && encode_next(output) {}
@@ -231,16 +272,30 @@ impl Connection {
         append(&mut self.unsent);
     }
 
-    /// Begins the closing handshake.
+    /// Begins the closing handshake; a plain connection is closed in our direction.
     pub(crate) fn close(&mut self) -> Result<(), End> {
-        self.endpoint.close(&mut self.unsent, CloseCode::NORMAL, "", Some(masking_key()));
-        self.flush().map(|_| ())
+        match &mut self.protocol {
+            Protocol::WebSocket(endpoint) => {
+                endpoint.close(&mut self.unsent, CloseCode::NORMAL, "", Some(masking_key()));
+                self.flush().map(|_| ())
+            }
+            Protocol::Plain(_) => self.stream.shutdown_write().map_err(End::Socket),
+        }
+    }
+
+    fn is_close_sent(&self) -> bool {
+        match &self.protocol {
+            Protocol::WebSocket(endpoint) => endpoint.is_close_sent(),
+            Protocol::Plain(_) => false,
+        }
     }
 
     /// Says goodbye as the last thing; the socket may not take it any more.
     fn say_close(&mut self, code: CloseCode) {
-        self.endpoint.close(&mut self.unsent, code, "", Some(masking_key()));
-        let _ = self.flush();
+        if let Protocol::WebSocket(endpoint) = &mut self.protocol {
+            endpoint.close(&mut self.unsent, code, "", Some(masking_key()));
+            let _ = self.flush();
+        }
     }
 
     /// Writes what is left over; says whether the socket took it all.

@@ -1,4 +1,5 @@
-//! What the scheduler knows of a thread: the tool must be able to say that it was the limit itself.
+//! What the scheduler knows of threads: the tool must be able to say that it was the limit itself, and
+//! what a server took.
 
 use std::fs;
 
@@ -16,7 +17,24 @@ pub(crate) struct CpuTime {
 impl CpuTime {
     /// The calling thread's; `None` where the system does not tell.
     pub(crate) fn of_this_thread() -> Option<Self> {
-        let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        Self::parse(&fs::read_to_string("/proc/thread-self/schedstat").ok()?)
+    }
+
+    /// Of all threads of a process that there are; `None` where the system does not tell.
+    pub(crate) fn of_process(pid: u32) -> Option<Self> {
+        let mut sum = Self::default();
+        for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+            let path = thread.ok()?.path().join("schedstat");
+            // A thread may have ended meanwhile.
+            let Ok(text) = fs::read_to_string(path) else { continue };
+            let thread = Self::parse(&text)?;
+            sum.running += thread.running;
+            sum.waiting += thread.waiting;
+        }
+        Some(sum)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
         let mut fields = text.split_whitespace().map_while(|field| field.parse().ok());
         Some(Self { running: fields.next()?, waiting: fields.next()? })
     }
@@ -58,6 +76,34 @@ impl Effort {
     fn share(&self, part: impl Fn(CpuTime) -> Nanos) -> Option<f64> {
         let cpu = self.cpu.filter(|_| self.elapsed > 0)?;
         Some((part(cpu) as f64 / self.elapsed as f64).min(1.0))
+    }
+}
+
+/// Measures what a server takes while it is loaded.
+#[derive(Debug)]
+pub(crate) struct ServerMeter {
+    pid: u32,
+    from: Nanos,
+    before: Option<CpuTime>,
+}
+
+impl ServerMeter {
+    /// It will begin at `from`.
+    pub(crate) fn new(pid: u32, from: Nanos) -> Self {
+        Self { pid, from, before: None }
+    }
+
+    /// To be called often: begins when it is time.
+    #[inline]
+    pub(crate) fn look(&mut self, now: Nanos) {
+        if self.before.is_none() && now >= self.from {
+            self.before = CpuTime::of_process(self.pid);
+        }
+    }
+
+    /// `None` if the process is gone.
+    pub(crate) fn stop(self) -> Option<CpuTime> {
+        Some(CpuTime::of_process(self.pid)?.since(self.before?))
     }
 }
 

@@ -10,7 +10,7 @@ use tickwire::frame::{OpCode, encode_frame};
 
 use crate::clock::Nanos;
 use crate::connection::{Bench, Connection, End, Received};
-use crate::cpu_time::Effort;
+use crate::cpu_time::{CpuTime, Effort};
 use crate::error::LoadError;
 use crate::handshake;
 use crate::options::{Load, Options};
@@ -39,6 +39,11 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    /// Whether it is the first thread's.
+    pub(crate) fn is_first(self) -> bool {
+        self.first == 0
+    }
+
     pub(crate) fn of(index: u32, options: &Options) -> Self {
         let threads = options.threads;
         // The first threads take what cannot be divided.
@@ -109,7 +114,10 @@ impl Crew {
             due: Vec::with_capacity(MAX_BURST),
             quota: share.messages,
             bench: Bench::new(shared.clock),
-            template: Template::new(options.opcode(), options.size),
+            template: match options.address.is_plain() {
+                true => Template::plain(options.size),
+                false => Template::new(options.opcode(), options.size),
+            },
             tally: Tally::new(),
             shared,
         })
@@ -128,15 +136,20 @@ impl Crew {
 
     /// Begins to connect; says whether the server took it, or has to accept some others first.
     pub(crate) fn begin_another(&mut self) -> Result<bool, LoadError> {
-        let stream = match self.shared.target.connect() {
+        let options = &self.shared.options;
+        let stream = match self.shared.target.connect(options.congestion.as_deref()) {
             Ok(stream) => stream,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(self.cannot_open(End::Socket(error))),
         };
-        let (request, decoder) = handshake::begin(&self.shared.options)
-            .map_err(|error| self.cannot_open(End::Refused(error)))?;
+        let mut connection = if options.address.is_plain() {
+            Connection::plain(stream, self.template.payload_len())
+        } else {
+            let (request, decoder) =
+                handshake::begin(options).map_err(|error| self.cannot_open(End::Refused(error)))?;
+            Connection::new(stream, request, decoder)
+        };
         let index = self.sessions.len();
-        let mut connection = Connection::new(stream, request, decoder);
         connection.register(self.poll.registry(), Token(index)).map_err(LoadError::System)?;
         let number = self.share.first + index as u32;
         self.sessions.push(Session::new(connection, number, self.shared.clock.now()));
@@ -252,6 +265,11 @@ impl Crew {
         if matches!(self.load, Load::Open { .. }) {
             self.tally.unsent += dropped;
         }
+    }
+
+    /// What the server took for what was measured.
+    pub(crate) fn note_server_cpu(&mut self, cpu: Option<CpuTime>) {
+        self.tally.server_cpu = cpu;
     }
 
     /// Messages without a reply that may still get one.

@@ -12,6 +12,10 @@ use crate::connection::End;
 pub(crate) enum LoadError {
     #[error("{threads} threads have nothing to do with {connections} connections")]
     IdleThreads { threads: u32, connections: u32 },
+    #[error("a server that speaks no WebSocket has no subscriptions")]
+    PlainSubscription,
+    #[error("nothing is known of the CPU time of process {pid}")]
+    UnknownProcess { pid: u32 },
     #[error("{needed} open files are needed, but the limit is {soft}")]
     Descriptors { needed: u64, soft: u64, hard: u64 },
     #[error("cannot look up {host}: {source}")]
@@ -53,6 +57,10 @@ impl LoadError {
             }
             Self::Descriptors { needed, .. } => {
                 return Some(format!("In this shell, before the tool: ulimit -n {needed}"));
+            }
+            Self::PlainSubscription => "Give ws://HOST:PORT/ or unix:SOCKET, or no --subscribe.",
+            Self::UnknownProcess { .. } => {
+                "Does it run on this machine? Only Linux tells CPU times so exactly, in /proc."
             }
             Self::UnknownHost { .. } => "Is the name right, and the network there?",
             Self::Connect { source, opened, .. } => match source.kind() {

@@ -22,6 +22,7 @@ mod flight;
 mod handshake;
 mod options;
 mod pace;
+mod plain;
 mod progress;
 mod report;
 mod session;

@@ -8,7 +8,9 @@ use http::{HeaderName, HeaderValue};
 use tickwire::frame::OpCode;
 
 use crate::address::Address;
+use crate::cpu_time::CpuTime;
 use crate::error::LoadError;
+use crate::pace::Spacing;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,6 +23,8 @@ Examples:
                                               subscribe on every connection to the `market_feed`
                                               example, count what arrives
   taskset -c 1 load --json unix:/run/echo.sock > report.json
+  load --pid 4242 tcp://127.0.0.1:7           a server that sends bytes back and speaks no WebSocket:
+                                              what does it, and what does process 4242, cost?
 
 Exit status: 0 if all went well; 1 if a message was lost, altered or out of order; 2 if the command
 line is wrong or a connection failed.";
@@ -34,7 +38,8 @@ line is wrong or a connection failed.";
 #[derive(Debug, Clone, Parser)]
 #[command(name = "load", version, after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// The server: ws://HOST[:PORT][/PATH] or unix:SOCKET[:/PATH]
+    /// The server: ws://HOST[:PORT][/PATH], unix:SOCKET[:/PATH], or tcp://HOST:PORT for one that
+    /// speaks no WebSocket and sends all bytes back: messages are as long as frames would be
     #[arg(default_value = "ws://127.0.0.1:9001/", value_name = "ADDRESS")]
     pub(crate) address: Address,
 
@@ -56,6 +61,11 @@ pub(crate) struct Options {
     /// replies have come
     #[arg(short, long, value_name = "MESSAGES", conflicts_with = "depth", value_parser = parse_rate)]
     pub(crate) rate: Option<f64>,
+
+    /// How the messages of --rate follow each other: at `even` distances, or by chance, like those of
+    /// many independent users (`poisson`)
+    #[arg(long, value_name = "HOW", requires = "rate", default_value = "even")]
+    pub(crate) spacing: Spacing,
 
     /// Send no load; count what arrives
     #[arg(long, conflicts_with_all = ["depth", "rate", "size", "binary"])]
@@ -106,6 +116,14 @@ pub(crate) struct Options {
     /// A subprotocol to offer; may be repeated, the preferred one first
     #[arg(long, value_name = "NAME")]
     pub(crate) subprotocol: Vec<String>,
+
+    /// The congestion control of TCP connections, such as cubic [default: the system's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) congestion: Option<String>,
+
+    /// The server's process, if it runs on this machine: reports the CPU time that it took
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
 
     /// The report as JSON on standard output
     #[arg(long)]
@@ -165,6 +183,12 @@ impl Options {
         if self.threads > self.connections {
             let (threads, connections) = (self.threads, self.connections);
             return Err(LoadError::IdleThreads { threads, connections });
+        }
+        if self.address.is_plain() && self.load() == Load::Subscribe {
+            return Err(LoadError::PlainSubscription);
+        }
+        if let Some(pid) = self.pid.filter(|&pid| CpuTime::of_process(pid).is_none()) {
+            return Err(LoadError::UnknownProcess { pid });
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::clock::Nanos;
+use crate::cpu_time::CpuTime;
 use crate::figures::{bytes, count, rate, several, time};
 use crate::options::{Load, Options};
 use crate::tally::{Faults, Tally};
@@ -40,6 +41,8 @@ pub(crate) struct Report {
     first_fault: Option<String>,
     ends: Vec<EndReport>,
     client: ClientReport,
+    /// Only if its process is known.
+    server: Option<ServerReport>,
     warnings: Vec<String>,
 }
 
@@ -86,6 +89,22 @@ struct ClientReport {
     was_limit: bool,
 }
 
+/// What the server's threads had together.
+#[derive(Debug, Serialize)]
+struct ServerReport {
+    cpu_ns: Nanos,
+    cpu_ns_per_message: Option<f64>,
+    /// Ready to run, without a CPU.
+    waiting_ns: Nanos,
+}
+
+impl ServerReport {
+    fn new(cpu: CpuTime, messages: u64) -> Self {
+        let each = (messages > 0).then(|| cpu.running as f64 / messages as f64);
+        Self { cpu_ns: cpu.running, cpu_ns_per_message: each, waiting_ns: cpu.waiting }
+    }
+}
+
 impl Report {
     pub(crate) fn new(options: &Options, tally: Tally) -> Self {
         let (size, binary) = (options.size, options.binary);
@@ -128,6 +147,7 @@ impl Report {
             first_fault: tally.first_fault,
             ends: ends.map(|(reason, connections)| EndReport { reason, connections }).collect(),
             client,
+            server: tally.server_cpu.map(|cpu| ServerReport::new(cpu, tally.messages)),
             warnings: Vec::new(),
         };
         report.judge();
@@ -261,6 +281,10 @@ impl fmt::Display for Report {
             let of = if self.threads > 1 { "its busiest thread" } else { "its thread" };
             let busy = percent(self.client.busy);
             writeln!(f, "\n  the tool's own load: {of} was busy {busy} of the time")?;
+        }
+        if let Some(ServerReport { cpu_ns, cpu_ns_per_message: Some(each), .. }) = self.server {
+            let (cpu, each) = (time(cpu_ns), time(each as Nanos));
+            writeln!(f, "\n  the server's CPU time: {cpu}, {each} for each message")?;
         }
         f.write_char('\n')?;
         self.write_faults(f)?;

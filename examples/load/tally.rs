@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::connection::End;
-use crate::cpu_time::Effort;
+use crate::cpu_time::{CpuTime, Effort};
 use crate::flight::Reply;
 
 /// The longest latency that is told apart from longer ones: an hour.
@@ -93,6 +93,8 @@ pub(crate) struct Tally {
     pub(crate) is_interrupted: bool,
     /// One for each thread.
     pub(crate) efforts: Vec<Effort>,
+    /// What the server took meanwhile, if its process is known.
+    pub(crate) server_cpu: Option<CpuTime>,
 }
 
 impl Tally {
@@ -112,6 +114,7 @@ impl Tally {
             elapsed: 0,
             is_interrupted: false,
             efforts: Vec::new(),
+            server_cpu: None,
         }
     }
 
@@ -198,6 +201,7 @@ impl Tally {
             sum.elapsed = sum.elapsed.max(tally.elapsed);
             sum.is_interrupted |= tally.is_interrupted;
             sum.efforts.extend(tally.efforts);
+            sum.server_cpu = sum.server_cpu.or(tally.server_cpu);
         }
         sum
     }

@@ -54,6 +54,25 @@ impl Template {
         Self { opcode, masking_key, frame, payload, digit_count: len.min(STAMP_LEN) }
     }
 
+    /// Messages for a server that speaks no WebSocket, of as many bytes as a masked frame with `len`
+    /// bytes of payload: nothing but payload, and not masked.
+    pub(crate) fn plain(len: usize) -> Self {
+        let len = Self::new(OpCode::Binary, len).frame.len();
+        let payload: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(len).collect();
+        Self {
+            opcode: OpCode::Binary,
+            masking_key: [0; 4],
+            frame: payload.clone(),
+            payload,
+            digit_count: len.min(STAMP_LEN),
+        }
+    }
+
+    /// Bytes of a message as it comes back, without a frame's header.
+    pub(crate) fn payload_len(&self) -> usize {
+        self.payload.len()
+    }
+
     /// Appends the frame of a connection's message of this number.
     #[inline]
     pub(crate) fn append(&self, out: &mut Vec<u8>, connection: u32, number: u64) {
@@ -155,6 +174,21 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_plain_message_has_the_bytes_of_a_frame_and_is_known_again() {
+        for (len, frame_len) in [(0, 6), (20, 26), (125, 131), (126, 134), (70_000, 70_014)] {
+            let template = Template::plain(len);
+            let mut bytes = Vec::new();
+            template.append(&mut bytes, 0xfe_dcba, 9);
+            assert_eq!((bytes.len(), template.payload_len()), (frame_len, frame_len));
+            let content = template.check(Message::Binary(&bytes), 0xfe_dcba, 9);
+            assert_eq!(content, Content::Expected);
+            bytes[frame_len - 1] ^= 1;
+            let content = template.check(Message::Binary(&bytes), 0xfe_dcba, 9);
+            assert_ne!(content, Content::Expected);
         }
     }
 

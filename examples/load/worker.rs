@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{NEVER, Nanos, nanos};
-use crate::cpu_time::Meter;
+use crate::cpu_time::{Meter, ServerMeter};
 use crate::crew::{Crew, Share};
 use crate::error::LoadError;
 use crate::options::{Load, Wait};
-use crate::pace::Pace;
+use crate::pace::{Pace, Spacing};
 use crate::shared::Shared;
 use crate::tally::{Tally, Window};
 
@@ -27,6 +27,8 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
     share: Share,
     crew: Crew,
+    /// Only one thread looks at the server, and only if it knows its process.
+    server_meter: Option<ServerMeter>,
     /// Messages that the progress line knows of.
     shown: u64,
 }
@@ -35,7 +37,7 @@ impl Worker {
     pub(crate) fn new(index: u32, shared: Arc<Shared>) -> io::Result<Self> {
         let share = Share::of(index, &shared.options);
         let crew = Crew::new(share, Arc::clone(&shared))?;
-        Ok(Self { shared, share, crew, shown: 0 })
+        Ok(Self { shared, share, crew, server_meter: None, shown: 0 })
     }
 
     /// All of a thread's life.
@@ -44,6 +46,7 @@ impl Worker {
         let begin = self.await_begin()?;
         self.load_from(begin)?;
         self.drain()?;
+        self.stop_server_meter();
         self.say_goodbye()?;
         Ok(self.crew.into_tally())
     }
@@ -51,7 +54,8 @@ impl Worker {
     /// Opens all connections, at the pace that was asked for.
     fn open_all(&mut self) -> Result<(), LoadError> {
         let rate = self.shared.options.ramp_up.map(|rate| rate * self.share.fraction);
-        let mut pace = rate.map(|rate| Pace::new(rate, self.now(), self.share.phase));
+        let mut pace =
+            rate.map(|rate| Pace::new(rate, Spacing::Even, self.now(), self.share.phase));
         while !self.crew.is_all_open() {
             self.check_stop()?;
             let now = self.now();
@@ -89,11 +93,14 @@ impl Worker {
         let window = Window::new(begin, options.warm_up, options.duration());
         let mut pace = match options.load() {
             Load::Open { rate } => {
-                Some(Pace::new(rate * self.share.fraction, begin, self.share.phase))
+                let rate = rate * self.share.fraction;
+                Some(Pace::new(rate, options.spacing, begin, self.share.phase))
             }
             Load::Closed { .. } | Load::Subscribe => None,
         };
         let mut meter = Meter::new(window.from);
+        let watched = options.pid.filter(|_| self.share.is_first());
+        self.server_meter = watched.map(|pid| ServerMeter::new(pid, window.from));
         let mut next_look = begin;
         self.crew.begin_load(window);
         loop {
@@ -109,6 +116,9 @@ impl Worker {
                 break;
             }
             meter.look(now);
+            if let Some(meter) = &mut self.server_meter {
+                meter.look(now);
+            }
             if let Some(pace) = &mut pace {
                 self.crew.send_on_time(pace, now);
             }
@@ -119,8 +129,18 @@ impl Worker {
             }
         }
         let now = self.now();
+        // A number of messages is done with the last reply.
+        if !self.crew.is_done() {
+            self.stop_server_meter();
+        }
         self.crew.end_load(now, meter.stop(now));
         Ok(())
+    }
+
+    fn stop_server_meter(&mut self) {
+        if let Some(meter) = self.server_meter.take() {
+            self.crew.note_server_cpu(meter.stop());
+        }
     }
 
     /// Whether a number of messages will never be reached. A time passes by itself.

@@ -43,5 +43,8 @@ mod options;
 #[path = "../../examples/load/pace.rs"]
 mod pace;
 #[allow(dead_code, reason = "the parts are put to use by the example's `main`")]
+#[path = "../../examples/load/plain.rs"]
+mod plain;
+#[allow(dead_code, reason = "the parts are put to use by the example's `main`")]
 #[path = "../../examples/load/template.rs"]
 mod template;
