@@ -1,0 +1,105 @@
+//! The library's load generator, and what it reports.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Bench;
+use super::interrupt::is_caught;
+use super::running::Running;
+use crate::Result;
+
+/// How long a silence means that something is lost. A server under valgrind takes its time.
+const PATIENCE: &str = "30s";
+
+#[derive(Clone, Debug)]
+pub(crate) struct LoadTool {
+    program: PathBuf,
+}
+
+/// The part of its report that is needed here.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct LoadReport {
+    pub(crate) messages: u64,
+    pub(crate) messages_per_s: f64,
+    pub(crate) latency_ns: Option<Latency>,
+    pub(crate) client: Client,
+    pub(crate) server: Option<Server>,
+    is_interrupted: bool,
+}
+
+/// In nanoseconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Latency {
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) p999: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Client {
+    pub(crate) was_limit: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Server {
+    pub(crate) cpu_ns_per_message: Option<f64>,
+}
+
+impl LoadTool {
+    /// Builds it, which takes a while the first time.
+    pub(crate) fn build() -> Result<Self> {
+        let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+            .args(["build", "--release", "--example", "load", "--message-format=json"])
+            .current_dir(library)
+            .stderr(Stdio::inherit())
+            .output()?;
+        if !output.status.success() {
+            return Err("the load generator, the library's example `load`, cannot be built".into());
+        }
+        let text = String::from_utf8(output.stdout)?;
+        let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let programs = messages.filter(|message| message["target"]["name"] == "load");
+        let program = programs.filter_map(|it| it["executable"].as_str().map(PathBuf::from)).last();
+        Ok(Self { program: program.ok_or("cargo does not say where the load generator is")? })
+    }
+
+    /// Loads a server.
+    ///
+    /// # Errors
+    /// A server that does not echo what it gets, and an interrupt.
+    pub(crate) fn run(
+        &self,
+        bench: &Bench<'_>,
+        server: &Running,
+        arguments: &[String],
+    ) -> Result<LoadReport> {
+        let mut command = Command::new(&self.program);
+        command.args([&server.address(), "--json", "--patience", PATIENCE]);
+        command.args(["--pid", &server.pid().to_string()]);
+        if bench.congestion != "system" {
+            command.args(["--congestion", &bench.congestion]);
+        }
+        let output = command.args(arguments).stdin(Stdio::null()).output()?;
+        if is_caught() {
+            return Err("interrupted".into());
+        }
+        if !output.status.success() {
+            let text = [&*output.stderr, &*output.stdout].concat();
+            return Err(String::from_utf8_lossy(&text).into());
+        }
+        let report: LoadReport = serde_json::from_slice(&output.stdout)?;
+        match report.is_interrupted {
+            true => Err("interrupted".into()),
+            false => Ok(report),
+        }
+    }
+}
+
+/// `a 1 b 2` as arguments.
+pub(crate) fn arguments<const N: usize>(parts: [&dyn ToString; N]) -> Vec<String> {
+    parts.map(ToString::to_string).to_vec()
+}

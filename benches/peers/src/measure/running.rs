@@ -1,0 +1,97 @@
+//! A server that runs.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::{env, fs};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::Bench;
+use crate::Result;
+use crate::options::Role;
+use crate::peer::Peer;
+
+/// A server in a process of its own; killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    peer: Peer,
+    /// Host and port.
+    pub(crate) host: String,
+}
+
+impl Running {
+    pub(crate) fn start(bench: &Bench<'_>, peer: Peer, role: Role, burst: usize) -> Result<Self> {
+        let (program, arguments) = command_line(peer, role, &bench.congestion, burst)?;
+        Self::spawn(bench, peer, Command::new(program).args(arguments))
+    }
+
+    /// An echo server whose instructions are counted; they are in `log` when it has ended.
+    pub(crate) fn start_counted(bench: &Bench<'_>, peer: Peer, log: &Path) -> Result<Self> {
+        let (program, arguments) = command_line(peer, Role::Echo, &bench.congestion, 1)?;
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
+        command.arg(format!("--log-file={}", log.display()));
+        Self::spawn(bench, peer, command.arg(program).args(arguments))
+    }
+
+    fn spawn(bench: &Bench<'_>, peer: Peer, command: &mut Command) -> Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = bench.cores.spawn_server(command)?;
+        let output = child.stdout.take().expect("standard output is a pipe");
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        let host = line.trim().strip_prefix("listening on ").map(str::to_owned);
+        let mut running = Self { child, peer, host: String::new() };
+        running.host = host.ok_or_else(|| format!("{peer} does not start"))?;
+        Ok(running)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// As the load tool takes it.
+    pub(crate) fn address(&self) -> String {
+        let scheme = if self.peer == Peer::Raw { "tcp" } else { "ws" };
+        format!("{scheme}://{}", self.host)
+    }
+
+    /// Ends it in a way that lets a tool around it say its last.
+    pub(crate) fn terminate(mut self) -> Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command_line(
+    peer: Peer,
+    role: Role,
+    congestion: &str,
+    burst: usize,
+) -> Result<(PathBuf, Vec<String>)> {
+    let role = match role {
+        Role::Echo => "echo",
+        Role::Broadcast => "broadcast",
+    };
+    let arguments = [role, congestion, &burst.to_string()].map(str::to_owned);
+    if peer == Peer::Uwebsockets {
+        let program = PathBuf::from(option_env!("UWEBSOCKETS_SERVER").unwrap_or_default());
+        if !fs::exists(&program)? {
+            return Err(format!("{} is gone: build again", program.display()).into());
+        }
+        return Ok((program, arguments.to_vec()));
+    }
+    let own = ["serve", peer.name()].map(str::to_owned);
+    Ok((env::current_exe()?, [&own[..], &arguments].concat()))
+}

@@ -1,0 +1,95 @@
+//! Who takes part.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use crate::Result;
+
+/// A server under comparison, by a name that people and the command line use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Peer {
+    /// The floor: bytes, no WebSocket.
+    Raw,
+    /// Callbacks on the one event loop.
+    Tickwire,
+    /// One event loop and one handler thread.
+    TickwireThreads,
+    Uwebsockets,
+}
+
+impl Peer {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Raw, Self::Tickwire, Self::TickwireThreads, Self::Uwebsockets];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Tickwire => "tickwire",
+            Self::TickwireThreads => "tickwire-threads",
+            Self::Uwebsockets => "uwebsockets",
+        }
+    }
+
+    /// Why this program was built without it, if it was.
+    pub(crate) fn missing(self) -> Option<&'static str> {
+        let is_built = match self {
+            Self::Raw | Self::Tickwire | Self::TickwireThreads => true,
+            Self::Uwebsockets => return missing_uwebsockets(),
+        };
+        (!is_built).then_some("its feature is off")
+    }
+
+    /// All that this program was built with.
+    pub(crate) fn built() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|peer| peer.missing().is_none()).collect()
+    }
+}
+
+fn missing_uwebsockets() -> Option<&'static str> {
+    match option_env!("UWEBSOCKETS_SERVER") {
+        Some(_) => None,
+        None => Some(option_env!("UWEBSOCKETS_MISSING").unwrap_or("its feature is off")),
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|peer| peer.name() == text);
+        let names = || Self::ALL.map(Self::name).join(", ");
+        found.ok_or_else(|| format!("there are: {}", names()))
+    }
+}
+
+impl Serialize for Peer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// Those of them that this program was built with; what is missing is said.
+pub(crate) fn choose(wanted: &[Peer]) -> Result<Vec<Peer>> {
+    if wanted.is_empty() {
+        for peer in Peer::ALL {
+            if let Some(reason) = peer.missing() {
+                eprintln!("without {peer}: {reason}");
+            }
+        }
+        return Ok(Peer::built());
+    }
+    for peer in wanted {
+        if let Some(reason) = peer.missing() {
+            return Err(format!("{peer} was not built: {reason}").into());
+        }
+    }
+    Ok(wanted.to_vec())
+}
