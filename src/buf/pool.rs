@@ -25,9 +25,15 @@ impl<T> Pool<T> {
     /// Keeps `value` for later, or drops it when the pool is full.
     #[inline]
     pub fn give(&mut self, value: T) {
-        if self.idle.len() < self.max_idle_count {
+        if self.has_room() {
             self.idle.push(value);
         }
+    }
+
+    /// Whether the next value that is given back would be kept.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.idle.len() < self.max_idle_count
     }
 
     /// How many idle values the pool holds.

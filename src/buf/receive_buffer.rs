@@ -68,12 +68,15 @@ impl ReceiveBuffer {
         self.filled == 0
     }
 
-    /// Forgets the filled bytes; keeps the memory, unless it is more than `max_kept_len` bytes.
-    pub fn clear(&mut self, max_kept_len: usize) {
+    /// Forgets the filled bytes; keeps the memory.
+    pub fn clear(&mut self) {
         self.filled = 0;
-        if self.bytes.capacity() > max_kept_len {
-            self.bytes = Vec::new();
-        }
+    }
+
+    /// Bytes of memory that it holds.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// The filled bytes as a vector of their own; no copy.
@@ -81,6 +84,13 @@ impl ReceiveBuffer {
     pub fn into_vec(mut self) -> Vec<u8> {
         self.bytes.truncate(self.filled);
         self.bytes
+    }
+}
+
+/// An empty buffer in a vector's memory.
+impl From<Vec<u8>> for ReceiveBuffer {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, filled: 0 }
     }
 }
 
@@ -119,18 +129,18 @@ mod tests {
         buffer.append(&long);
         assert_eq!(&buffer.filled()[..8], b"one two ");
         assert_eq!(buffer.filled()[8..], long);
-        buffer.clear(1 << 20);
+        buffer.clear();
         assert!(buffer.is_empty());
         buffer.append(b"again");
         assert_eq!(buffer.into_vec(), b"again");
     }
 
     #[test]
-    fn clearing_lets_go_of_more_than_the_bound() {
-        let mut buffer = ReceiveBuffer::default();
-        buffer.append(&[0; 9000]);
-        buffer.clear(8192);
-        assert_eq!(buffer.spare(usize::MAX).len(), MIN_GROWTH_LEN);
+    fn a_vector_s_memory_is_received_into_without_growth() {
+        let mut buffer = ReceiveBuffer::from(vec![7; 9000]);
+        assert!(buffer.is_empty());
+        assert_eq!(buffer.capacity(), 9000);
+        assert_eq!(buffer.spare(usize::MAX).len(), 9000);
     }
 
     #[test]

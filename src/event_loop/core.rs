@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::at_hand::AtHand;
 use super::carry::Carry;
 use super::config::LoopConfig;
 use super::counters::Counters;
@@ -27,6 +28,7 @@ pub(crate) struct Core {
     /// While cork and message together are shorter than this, in bytes, every limit is far.
     pub(super) max_eased_len: usize,
     pub(super) workspace: Workspace,
+    pub(super) at_hand: AtHand,
     pub(super) queues: Pool<Box<WriteQueue>>,
     pub(super) carries: Pool<Box<Carry>>,
     pub(super) own_mail: Rc<OwnMail>,
@@ -49,6 +51,7 @@ impl Core {
             cork: Vec::with_capacity(config.read_buffer_len),
             max_eased_len: SPLIT_FROM_LEN.min(config.max_backpressure / 2),
             workspace: Workspace::new(Role::Server, config.limits),
+            at_hand: AtHand::default(),
             queues: Pool::new(MAX_IDLE_COUNT),
             carries: Pool::new(MAX_IDLE_COUNT),
             own_mail: OwnMail::new(link.clone()),

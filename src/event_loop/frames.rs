@@ -7,7 +7,7 @@ use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::Service;
 use crate::frame::CloseCode;
-use crate::protocol::{Event, Message, ProtocolError};
+use crate::protocol::{AssembledMessage, Event, Message, ProtocolError};
 
 /// Decodes frames and calls the service, up to the turn's budget of messages; returns how far it
 /// came.
@@ -127,8 +127,30 @@ fn receive<S: Service>(
     }
 }
 
+/// Hands a message over that has a buffer of its own.
+pub(super) fn receive_assembled<S: Service>(
+    service: &mut S,
+    io: &mut Io,
+    core: &mut Core,
+    open: &mut Open<S::State>,
+    message: AssembledMessage,
+) {
+    if io.flags.contains(Flags::CLOSE_POSTED) {
+        return core.workspace.recycle(message);
+    }
+    core.counters.messages_received += 1;
+    core.at_hand.begin(message.as_bytes());
+    let mut message = Some(message);
+    // A guard of its own: what has been sent of the message needs its buffer also if this panics.
+    guard(service, io, core, open, |service, io, core, open| {
+        let Open { state, session } = open;
+        service.assembled(&mut Outlet { io, session, core }, state, &mut message);
+    });
+    io.put_aside(core, message);
+}
+
 /// Does what an event calls for.
-pub(super) fn handle<S: Service>(
+fn handle<S: Service>(
     service: &mut S,
     io: &mut Io,
     core: &mut Core,
@@ -137,17 +159,7 @@ pub(super) fn handle<S: Service>(
 ) {
     match event {
         Event::Message(message) => receive(service, io, core, open, message),
-        Event::Assembled(message) if io.flags.contains(Flags::CLOSE_POSTED) => {
-            core.workspace.recycle(message);
-        }
-        Event::Assembled(message) => {
-            core.counters.messages_received += 1;
-            let Open { state, session } = open;
-            let mut outlet = Outlet { io, session, core };
-            if let Some(message) = service.assembled(&mut outlet, state, message) {
-                core.workspace.recycle(message);
-            }
-        }
+        Event::Assembled(message) => receive_assembled(service, io, core, open, message),
         Event::Ping(payload) => {
             Outlet { io, session: &mut open.session, core }.pong(payload);
         }

@@ -5,6 +5,7 @@
 //! [`Command`](command::Command)s.
 
 mod accept;
+mod at_hand;
 mod carry;
 mod close;
 mod command;

@@ -6,9 +6,8 @@ use super::EventLoop;
 use super::connection::{Connection, Io, Phase};
 use super::core::Core;
 use super::flags::Flags;
-use super::frames::{consume_frames, fail, guard, handle};
+use super::frames::{consume_frames, fail, receive_assembled};
 use super::service::Service;
-use crate::protocol::Event;
 
 /// A payload of which at least this much is missing is received straight into its message.
 const DIRECT_FROM_LEN: usize = 16 * 1024;
@@ -275,9 +274,7 @@ impl<S: Service> EventLoop<S> {
         match open.session.endpoint.payload_received(&mut core.workspace, len) {
             Ok(None) => {}
             Ok(Some(message)) => {
-                guard(&mut self.service, io, core, open, |service, io, core, open| {
-                    handle(service, io, core, open, Event::Assembled(message));
-                });
+                receive_assembled(&mut self.service, io, core, open, message);
             }
             Err(error) => fail(&mut self.service, io, core, open, &error),
         }

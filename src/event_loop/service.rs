@@ -34,13 +34,13 @@ pub(crate) trait Service {
     /// A message has arrived.
     fn message(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State, message: Message<'_>);
 
-    /// A message has arrived in a buffer of its own. Gives it back if it is not needed any more.
+    /// A message has arrived in a buffer of its own. May take it.
     fn assembled(
         &mut self,
         outlet: &mut Outlet<'_>,
         state: &mut Self::State,
-        message: AssembledMessage,
-    ) -> Option<AssembledMessage>;
+        message: &mut Option<AssembledMessage>,
+    );
 
     /// What waited for the connection has been written.
     fn drain(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State);

@@ -11,6 +11,7 @@ use super::flags::Flags;
 use super::timer_wheel::Tick;
 use crate::buf::WriteQueue;
 use crate::frame::find_frame_boundary;
+use crate::protocol::AssembledMessage;
 use crate::pubsub::{Parcel, TopicId};
 
 impl Io {
@@ -123,11 +124,43 @@ impl Io {
                 self.enqueue(core, |queue, at| queue.push_direct(&cork, cork_written, at));
             }
             let written = written - cork_written;
-            let payload = shared.cloned().unwrap_or_else(|| Bytes::copy_from_slice(payload));
-            self.enqueue(core, |queue, at| queue.push_split(head, payload, written, at));
+            self.enqueue_split(core, head, payload, shared, written);
         }
         core.cork = cork;
         core.cork.clear();
+    }
+
+    fn enqueue_split(
+        &mut self,
+        core: &mut Core,
+        head: &[u8],
+        payload: &[u8],
+        shared: Option<&Bytes>,
+        written: usize,
+    ) {
+        if let Some(range) = core.at_hand.lend(payload) {
+            return self.enqueue(core, |queue, at| queue.push_adopted(head, range, written, at));
+        }
+        let payload = shared.cloned().unwrap_or_else(|| Bytes::copy_from_slice(payload));
+        self.enqueue(core, |queue, at| queue.push_split(head, payload, written, at));
+    }
+
+    /// The message at hand has been handled: its buffer goes where what was sent of it waits, or back
+    /// to the pool.
+    pub(super) fn put_aside(&mut self, core: &mut Core, message: Option<AssembledMessage>) {
+        let was_lent = core.at_hand.end();
+        let Some(mut message) = message else { return };
+        if was_lent {
+            let buffer = message.take_vec();
+            let adopted = match &mut self.queue {
+                Some(queue) => queue.adopt(buffer),
+                None => Err(buffer),
+            };
+            if let Err(buffer) = adopted {
+                core.workspace.recycle_buffer(buffer);
+            }
+        }
+        core.workspace.recycle(message);
     }
 
     /// Sends a control frame ahead of queued data, at the next boundary between frames.
@@ -259,6 +292,9 @@ impl Io {
     fn dequeue(&mut self, core: &mut Core, written: usize) {
         let Some(queue) = &mut self.queue else { return };
         queue.advance(written);
+        if let Some(buffer) = queue.take_spent() {
+            core.workspace.recycle_buffer(buffer);
+        }
         self.dequeued(core, written);
     }
 

@@ -96,10 +96,15 @@ impl Assembly {
         Ok(())
     }
 
-    /// Makes the assembly ready for another message; keeps its memory up to `max_kept_len` bytes.
-    pub(super) fn reset(&mut self, max_kept_len: usize) {
-        self.buffer.clear(max_kept_len);
+    /// Gives it memory to gather the message in.
+    pub(super) fn put_buffer(&mut self, buffer: ReceiveBuffer) {
+        self.buffer = buffer;
+    }
+
+    /// Makes the assembly ready for another message, but for its buffer, which it gives up.
+    pub(super) fn reset(&mut self) -> ReceiveBuffer {
         self.utf8 = Utf8Validator::default();
+        std::mem::take(&mut self.buffer)
     }
 }
 
@@ -137,6 +142,12 @@ impl AssembledMessage {
         simdutf8::basic::from_utf8(bytes).map_or(Message::Binary(bytes), Message::Text)
     }
 
+    /// The payload's bytes, whatever their kind.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.buffer.filled()
+    }
+
     /// The opcode that says its kind.
     #[must_use]
     pub fn opcode(&self) -> OpCode {
@@ -157,7 +168,12 @@ impl AssembledMessage {
 
     /// The payload as a vector; no copy.
     #[must_use]
-    pub fn into_vec(self) -> Vec<u8> {
-        self.0.buffer.into_vec()
+    pub fn into_vec(mut self) -> Vec<u8> {
+        self.take_vec()
+    }
+
+    /// The payload as a vector; what stays is empty, and of use to be recycled.
+    pub(crate) fn take_vec(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0.buffer).into_vec()
     }
 }

@@ -66,10 +66,11 @@ impl<H: Handler> Service for Inline<H> {
         &mut self,
         outlet: &mut Outlet<'_>,
         state: &mut H::State,
-        message: AssembledMessage,
-    ) -> Option<AssembledMessage> {
-        self.message(outlet, state, message.as_message());
-        Some(message)
+        message: &mut Option<AssembledMessage>,
+    ) {
+        if let Some(message) = message {
+            self.message(outlet, state, message.as_message());
+        }
     }
 
     fn drain(&mut self, outlet: &mut Outlet<'_>, state: &mut H::State) {

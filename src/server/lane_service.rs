@@ -96,15 +96,17 @@ impl Service for LaneService {
         &mut self,
         outlet: &mut Outlet<'_>,
         lane: &mut usize,
-        message: AssembledMessage,
-    ) -> Option<AssembledMessage> {
-        outlet.hand_over(message.len());
-        if message.len() < MIN_HANDED_OVER_LEN {
+        message: &mut Option<AssembledMessage>,
+    ) {
+        let len = message.as_ref().map_or(0, AssembledMessage::len);
+        outlet.hand_over(len);
+        if len >= MIN_HANDED_OVER_LEN {
+            if let Some(message) = message.take() {
+                self.push(*lane, outlet.id(), Job::Assembled(message));
+            }
+        } else if let Some(message) = message {
             self.push_message(*lane, outlet.id(), message.as_message());
-            return Some(message);
         }
-        self.push(*lane, outlet.id(), Job::Assembled(message));
-        None
     }
 
     fn drain(&mut self, outlet: &mut Outlet<'_>, lane: &mut usize) {

@@ -34,6 +34,27 @@ fn echo_or_panic() -> Script {
     })
 }
 
+/// What has been sent of a large message before the panic still arrives whole, though the socket took
+/// only its beginning and the message's buffer is what the rest lies in.
+#[test]
+fn in_message_behind_a_large_reply() {
+    in_each_mode(|mode| {
+        let (script, closes) = with_closes(Script::new().on_message(|ctx, message| {
+            ctx.send(message);
+            panic!("as the test wants it");
+        }));
+        let server = Running::start(mode.builder(), script);
+        let mut client = server.dial().receive_len(4 << 10).connect();
+        let payload = super::filler(900_000);
+        client.send_binary(&payload);
+        client.expect(Received::Binary(payload));
+        assert!(!client.expect_close(1011).is_empty());
+        client.close(1011, "");
+        client.expect_end();
+        failed(&soon(&closes));
+    });
+}
+
 #[test]
 fn in_message() {
     in_each_mode(|mode| {

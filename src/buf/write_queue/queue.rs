@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::FindBoundary;
-use super::segment::{Body, Head, Label, MAX_COPIED_LEN, PACKED_SEGMENT_LEN, Segment, extend};
+use super::segment::{
+    Adopted, Body, Head, Label, MAX_COPIED_LEN, PACKED_SEGMENT_LEN, Segment, extend,
+};
 
 /// Past this many unsent urgent bytes a new urgent unit replaces the ones that have not begun to
 /// leave: RFC 6455 §5.5.3 lets a pong answer only the latest ping, so a ping flood stays bounded.
@@ -35,6 +38,8 @@ pub struct WriteQueue {
     len: usize,
     /// Empty; its memory serves the next packed segment.
     spare: Vec<u8>,
+    /// An adopted buffer that has been written.
+    spent: Option<Vec<u8>>,
     find_boundary: FindBoundary,
 }
 
@@ -66,7 +71,14 @@ impl WriteQueue {
     /// units are partly written and something else has to go in between them.
     #[must_use]
     pub fn new(find_boundary: FindBoundary) -> Self {
-        Self { head: None, waiting: Default::default(), len: 0, spare: Vec::new(), find_boundary }
+        Self {
+            head: None,
+            waiting: Default::default(),
+            len: 0,
+            spare: Vec::new(),
+            spent: None,
+            find_boundary,
+        }
     }
 
     /// Unsent bytes.
@@ -120,6 +132,44 @@ impl WriteQueue {
             let body = Body::Split(Box::new((Head::new(head), payload)));
             self.push_segment(Class::Direct, body, written, Label::pushed_at(at));
         }
+    }
+
+    /// Adds one direct unit made of a head of at most 14 bytes and a payload in a buffer that the
+    /// caller does not have yet. Follow with [`adopt`](Self::adopt) before the queue is written from
+    /// or anything else is adopted.
+    pub fn push_adopted(&mut self, head: &[u8], payload: Range<usize>, written: usize, at: u32) {
+        if self.make_way(Class::Direct) {
+            let adopted = Adopted { head: Head::new(head), payload, buffer: None };
+            let body = Body::Adopted(Box::new(adopted));
+            self.push_segment(Class::Direct, body, written, Label::pushed_at(at));
+        }
+    }
+
+    /// Takes the buffer that the last [`push_adopted`](Self::push_adopted) was about.
+    /// [`take_spent`](Self::take_spent) gives it back once it is written.
+    ///
+    /// # Errors
+    ///
+    /// The buffer, if nothing in the queue waits for one or it is too short.
+    pub fn adopt(&mut self, buffer: Vec<u8>) -> Result<(), Vec<u8>> {
+        let head = self.head.as_mut().map(|head| &mut head.segment);
+        let segments = head.into_iter().chain(&mut self.waiting[Class::Direct as usize]);
+        let orphan = segments.rev().find_map(|segment| match &mut segment.body {
+            Body::Adopted(unit) if unit.buffer.is_none() => Some(unit),
+            _ => None,
+        });
+        match orphan {
+            Some(unit) if unit.payload.end <= buffer.len() => {
+                unit.buffer = Some(buffer);
+                Ok(())
+            }
+            _ => Err(buffer),
+        }
+    }
+
+    /// An adopted buffer that has been written and is of no use here any more.
+    pub fn take_spent(&mut self) -> Option<Vec<u8>> {
+        self.spent.take()
     }
 
     /// Adds one direct unit that is no frame, such as an HTTP response. In an empty queue it has
@@ -343,12 +393,16 @@ impl WriteQueue {
 
     /// Keeps a written segment's memory for the next one, unless it is large.
     fn recycle(&mut self, segment: Segment) {
-        if let Body::Packed(mut packed) = segment.body {
-            if packed.capacity() > self.spare.capacity() && packed.capacity() <= PACKED_SEGMENT_LEN
+        match segment.body {
+            Body::Packed(mut packed)
+                if packed.capacity() > self.spare.capacity()
+                    && packed.capacity() <= PACKED_SEGMENT_LEN =>
             {
                 packed.clear();
                 self.spare = packed;
             }
+            Body::Adopted(unit) => self.spent = unit.buffer,
+            _ => {}
         }
     }
 

@@ -1,5 +1,7 @@
 //! What waits in one piece.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 /// Small units are packed together up to this many bytes a segment.
@@ -27,8 +29,19 @@ pub(super) enum Body {
     Shared(Bytes),
     /// One unit: a short head, and a payload that is sent from where it lies.
     Split(Box<(Head, Bytes)>),
+    /// One unit: a short head, and a payload in a buffer that follows.
+    Adopted(Box<Adopted>),
     /// One unit that is no frame: there is no boundary to be found in it.
     Opaque(Vec<u8>),
+}
+
+/// A payload that lies in a buffer which somebody still looks at: its length counts, and its bytes
+/// come with [`WriteQueue::adopt`](super::WriteQueue::adopt), before anything is written.
+#[derive(Debug)]
+pub(super) struct Adopted {
+    pub(super) head: Head,
+    pub(super) payload: Range<usize>,
+    pub(super) buffer: Option<Vec<u8>>,
 }
 
 /// What is remembered of a segment's units.
@@ -76,7 +89,10 @@ impl Head {
 
 impl Segment {
     pub(super) fn len(&self) -> usize {
-        self.pieces().iter().map(|piece| piece.len()).sum()
+        match &self.body {
+            Body::Adopted(unit) => usize::from(unit.head.len) + unit.payload.len(),
+            _ => self.pieces().iter().map(|piece| piece.len()).sum(),
+        }
     }
 
     /// Its bytes, in order.
@@ -85,12 +101,17 @@ impl Segment {
             Body::Packed(bytes) | Body::Opaque(bytes) => [bytes, &[]],
             Body::Shared(bytes) => [bytes, &[]],
             Body::Split(unit) => [unit.0.as_slice(), &unit.1],
+            Body::Adopted(unit) => {
+                debug_assert!(unit.buffer.is_some(), "a buffer is adopted before it is written");
+                let payload = unit.buffer.as_deref().and_then(|it| it.get(unit.payload.clone()));
+                [unit.head.as_slice(), payload.unwrap_or_default()]
+            }
         }
     }
 
     /// Whether it is known to be a single unit.
     pub(super) fn is_one_unit(&self) -> bool {
-        matches!(self.body, Body::Split(_) | Body::Opaque(_))
+        matches!(self.body, Body::Split(_) | Body::Adopted(_) | Body::Opaque(_))
     }
 
     /// Copies `units` behind its own if all of it stays small; `spare` is an empty vector whose
@@ -109,7 +130,7 @@ impl Segment {
                 extend(&mut packed, units);
                 self.body = Body::Packed(packed);
             }
-            Body::Shared(_) | Body::Split(_) | Body::Opaque(_) => return false,
+            Body::Shared(_) | Body::Split(_) | Body::Adopted(_) | Body::Opaque(_) => return false,
         }
         true
     }
@@ -121,6 +142,9 @@ impl Segment {
         written: usize,
         find_boundary: FindBoundary,
     ) -> Option<Self> {
+        if self.is_one_unit() {
+            return None;
+        }
         let len = self.len();
         let [units, _] = self.pieces();
         let boundary = find_boundary(units, written).clamp(written, len);
@@ -131,7 +155,7 @@ impl Segment {
         let body = match &mut self.body {
             Body::Packed(packed) => Body::Packed(packed.split_off(boundary)),
             Body::Shared(shared) => Body::Shared(shared.split_off(boundary)),
-            Body::Split(_) | Body::Opaque(_) => return None,
+            Body::Split(_) | Body::Adopted(_) | Body::Opaque(_) => return None,
         };
         Some(Self { body, label: Label { count, ..self.label } })
     }

@@ -290,6 +290,22 @@ fn repeated_small_publications_share_a_slice() {
     assert_eq!(queue.fill_slices(&mut slices), 3, "other times and owners are kept apart");
 }
 
+#[test]
+fn an_adopted_buffer_is_written_in_its_place_and_given_back() {
+    let mut queue = queue();
+    assert_eq!(queue.adopt(vec![1]), Err(vec![1]), "nothing waits for it");
+    queue.push_adopted(b"\x04", 2..5, 2, 0);
+    queue.push_direct(b"\x02b", 0, 0);
+    assert_eq!(queue.len(), 2 + 2);
+    assert_eq!(queue.adopt(b"abcd".to_vec()), Err(b"abcd".to_vec()), "too short");
+    assert_eq!(queue.adopt(b"abcdef".to_vec()), Ok(()));
+    assert_eq!(send(&mut queue, 1), b"d");
+    assert_eq!(queue.take_spent(), None);
+    assert_eq!(send(&mut queue, 100), b"e\x02b");
+    assert_eq!(queue.take_spent().as_deref(), Some(&b"abcdef"[..]));
+    assert_eq!(queue.take_spent(), None);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     /// Direct units in one push.
@@ -299,6 +315,7 @@ enum Step {
         shared: bool,
     },
     Split(u8),
+    Adopted(u8),
     Opaque(u8),
     Urgent(u8),
     Publications {
@@ -328,6 +345,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1_u8..200, count(), any::<bool>())
             .prop_map(|(len, count, shared)| Step::Units { len, count, shared }),
         1 => (2_u8..60).prop_map(Step::Split),
+        1 => (2_u8..60).prop_map(Step::Adopted),
         1 => (1_u8..60).prop_map(Step::Opaque),
         3 => (1_u8..20).prop_map(Step::Urgent),
         6 => (1_u8..200, count(), 0_u64..3, prop::bool::weighted(0.8)).prop_map(
@@ -379,6 +397,12 @@ impl Pair {
                 let unit = unit(len, filler);
                 self.model_push(DIRECT, &unit, 0, 0);
                 self.queue.push_split(&unit[..1], Bytes::copy_from_slice(&unit[1..]), 0, now);
+            }
+            Step::Adopted(len) => {
+                let unit = unit(len, filler);
+                self.model_push(DIRECT, &unit, 0, 0);
+                self.queue.push_adopted(&unit[..1], 1..unit.len(), 0, now);
+                prop_assert_eq!(self.queue.adopt(unit), Ok(()));
             }
             Step::Opaque(len) => {
                 let unit = vec![filler; usize::from(len)];
