@@ -34,6 +34,8 @@ pub(crate) enum Command {
     All,
     /// Echo: messages per second, and CPU time per message beside the floor's
     Echo,
+    /// Fan-out: CPU time per delivery beside a bare write loop's
+    FanOut,
     /// User-space instructions per echoed message, counted by valgrind
     Instructions,
     /// One of the servers

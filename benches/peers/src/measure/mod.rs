@@ -1,7 +1,9 @@
 //! What is measured, one kind a file; and what all kinds need: cores, servers, the load tool.
 
+mod client;
 mod cores;
 mod echo;
+mod fan_out;
 mod instructions;
 mod interrupt;
 mod load_tool;
@@ -43,6 +45,9 @@ pub(crate) fn run(command: Command, settings: &Settings) -> Result<()> {
     let wants = |kind| command == Command::All || command == kind;
     if wants(Command::Echo) {
         report.add(echo::run(&bench)?);
+    }
+    if wants(Command::FanOut) {
+        report.add(fan_out::run(&bench)?);
     }
     if wants(Command::Instructions) {
         report.add(instructions::run(&bench)?);

@@ -16,7 +16,8 @@ use crate::peer::Peer;
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
-    peer: Peer,
+    /// The floor does where it broadcasts, for its clients' sake.
+    pub(crate) speaks_websocket: bool,
     /// Host and port.
     pub(crate) host: String,
 }
@@ -24,7 +25,8 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(bench: &Bench<'_>, peer: Peer, role: Role, burst: usize) -> Result<Self> {
         let (program, arguments) = command_line(peer, role, &bench.congestion, burst)?;
-        Self::spawn(bench, peer, Command::new(program).args(arguments))
+        let speaks_websocket = peer != Peer::Raw || role == Role::Broadcast;
+        Self::spawn(bench, speaks_websocket, Command::new(program).args(arguments))
     }
 
     /// An echo server whose instructions are counted; they are in `log` when it has ended.
@@ -33,18 +35,18 @@ impl Running {
         let mut command = Command::new("valgrind");
         command.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
         command.arg(format!("--log-file={}", log.display()));
-        Self::spawn(bench, peer, command.arg(program).args(arguments))
+        Self::spawn(bench, peer != Peer::Raw, command.arg(program).args(arguments))
     }
 
-    fn spawn(bench: &Bench<'_>, peer: Peer, command: &mut Command) -> Result<Self> {
+    fn spawn(bench: &Bench<'_>, speaks_websocket: bool, command: &mut Command) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = bench.cores.spawn_server(command)?;
         let output = child.stdout.take().expect("standard output is a pipe");
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         let host = line.trim().strip_prefix("listening on ").map(str::to_owned);
-        let mut running = Self { child, peer, host: String::new() };
-        running.host = host.ok_or_else(|| format!("{peer} does not start"))?;
+        let mut running = Self { child, speaks_websocket, host: String::new() };
+        running.host = host.ok_or("it does not start")?;
         Ok(running)
     }
 
@@ -54,7 +56,7 @@ impl Running {
 
     /// As the load tool takes it.
     pub(crate) fn address(&self) -> String {
-        let scheme = if self.peer == Peer::Raw { "tcp" } else { "ws" };
+        let scheme = if self.speaks_websocket { "ws" } else { "tcp" };
         format!("{scheme}://{}", self.host)
     }
 

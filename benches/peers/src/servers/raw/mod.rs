@@ -1,0 +1,17 @@
+//! The floor: what the system calls cost that no server can do without.
+
+mod broadcast;
+mod echo;
+mod poller;
+
+use super::listener::listen;
+use crate::Result;
+use crate::options::{Role, Serve};
+
+pub(super) fn serve(options: &Serve) -> Result<()> {
+    let listener = listen(options)?;
+    match options.role {
+        Role::Echo => echo::run(listener),
+        Role::Broadcast => broadcast::run(listener, options.burst),
+    }
+}
