@@ -2,8 +2,10 @@
 //! bytes.
 
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use mio::{Registry, Token};
+use socket2::SockRef;
 use thiserror::Error;
 use tickwire::frame::{CloseCode, OpCode, encode_frame};
 use tickwire::handshake::{HandshakeError, ResponseDecoder};
@@ -281,6 +283,24 @@ impl Connection {
             }
             Protocol::Plain(_) => self.stream.shutdown_write().map_err(End::Socket),
         }
+    }
+
+    /// Says goodbye before the load is over; says whether the server will answer.
+    pub(crate) fn leave(&mut self) -> Result<bool, End> {
+        match &self.protocol {
+            Protocol::WebSocket(_) => self.close().map(|()| true),
+            Protocol::Plain(_) => Ok(false),
+        }
+    }
+
+    /// Ends it so that nothing of it stays behind: a port that waits for late segments is not to be
+    /// had for the next connection.
+    pub(crate) fn abort(&mut self) {
+        if let Stream::Tcp(stream) = &self.stream {
+            // Where that does not work, ports may run short, which will be said.
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+        self.end();
     }
 
     fn is_close_sent(&self) -> bool {

@@ -13,9 +13,10 @@ use crate::connection::{Bench, Connection, End, Received};
 use crate::cpu_time::{CpuTime, Effort};
 use crate::error::LoadError;
 use crate::handshake;
-use crate::options::{Load, Options};
+use crate::options::Load;
 use crate::pace::Pace;
 use crate::session::Session;
+use crate::share::Share;
 use crate::shared::Shared;
 use crate::tally::{Tally, Window};
 use crate::template::Template;
@@ -24,44 +25,6 @@ use crate::template::Template;
 const MAX_OPENING: usize = 64;
 /// Messages of an open loop that become due before replies are looked at.
 const MAX_BURST: usize = 1024;
-
-/// A thread's part of the whole.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Share {
-    /// The number of its first connection.
-    first: u32,
-    connections: u32,
-    messages: Option<u64>,
-    /// Of all connections.
-    pub(crate) fraction: f64,
-    /// Where it stands among the threads, from 0 to 1.
-    pub(crate) phase: f64,
-}
-
-impl Share {
-    /// Whether it is the first thread's.
-    pub(crate) fn is_first(self) -> bool {
-        self.first == 0
-    }
-
-    pub(crate) fn of(index: u32, options: &Options) -> Self {
-        let threads = options.threads;
-        // The first threads take what cannot be divided.
-        let before = |index: u32, total: u64| {
-            let (each, rest) = (total / u64::from(threads), total % u64::from(threads));
-            u64::from(index) * each + u64::from(index).min(rest)
-        };
-        let part = |total| before(index + 1, total) - before(index, total);
-        let all = u64::from(options.connections);
-        Self {
-            first: before(index, all) as u32,
-            connections: part(all) as u32,
-            messages: options.messages.map(part),
-            fraction: part(all) as f64 / all as f64,
-            phase: f64::from(index) / f64::from(threads),
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -136,10 +99,19 @@ impl Crew {
 
     /// Begins to connect; says whether the server took it, or has to accept some others first.
     pub(crate) fn begin_another(&mut self) -> Result<bool, LoadError> {
+        let index = self.sessions.len();
+        let Some(connection) = self.begin_connection(index)? else { return Ok(false) };
+        let number = self.share.first + index as u32;
+        self.sessions.push(Session::new(connection, number, self.shared.clock.now()));
+        Ok(true)
+    }
+
+    /// Begins a session's connection; `None` if the server has to accept some others first.
+    fn begin_connection(&self, index: usize) -> Result<Option<Connection>, LoadError> {
         let options = &self.shared.options;
         let stream = match self.shared.target.connect(options.congestion.as_deref()) {
             Ok(stream) => stream,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(self.cannot_open(End::Socket(error))),
         };
         let mut connection = if options.address.is_plain() {
@@ -149,11 +121,35 @@ impl Crew {
                 handshake::begin(options).map_err(|error| self.cannot_open(End::Refused(error)))?;
             Connection::new(stream, request, decoder)
         };
-        let index = self.sessions.len();
         connection.register(self.poll.registry(), Token(index)).map_err(LoadError::System)?;
-        let number = self.share.first + index as u32;
-        self.sessions.push(Session::new(connection, number, self.shared.clock.now()));
-        Ok(true)
+        Ok(Some(connection))
+    }
+
+    /// A session that has its reply says goodbye, to come back with the next message.
+    fn leave(&mut self, index: usize) -> Result<(), LoadError> {
+        let session = &mut self.sessions[index];
+        session.is_leaving = true;
+        match session.connection.leave() {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => self.rejoin(index),
+        }
+    }
+
+    /// Opens a session's next connection, for its next message if there is one.
+    fn rejoin(&mut self, index: usize) -> Result<(), LoadError> {
+        self.fill(index, 1);
+        if self.sessions[index].flight.len() == 0 {
+            self.end(index, &End::HungUp);
+            return Ok(());
+        }
+        self.sessions[index].connection.abort();
+        match self.begin_connection(index)? {
+            Some(connection) => {
+                self.sessions[index].rejoin(connection, self.shared.clock.now());
+                Ok(())
+            }
+            None => Err(self.gives_no_answer()),
+        }
     }
 
     /// For how long the oldest handshake has been under way.
@@ -168,10 +164,13 @@ impl Crew {
     pub(crate) fn close_all(&mut self) {
         self.stage = Stage::Leaving;
         for index in 0..self.sessions.len() {
-            if self.sessions[index].connection.is_open() {
-                if let Err(end) = self.sessions[index].connection.close() {
+            let connection = &mut self.sessions[index].connection;
+            if connection.is_open() {
+                if let Err(end) = connection.close() {
                     self.end(index, &end);
                 }
+            } else if connection.is_opening() {
+                self.end(index, &End::HungUp);
             }
         }
     }
@@ -332,20 +331,27 @@ impl Crew {
             }
         };
         let is_opening = session.connection.is_opening();
-        if was_opening && !is_opening {
+        if was_opening && !is_opening && self.stage == Stage::Opening {
             self.welcome(index);
         }
         match received {
             Ok(Received::All) => {}
             Ok(Received::Some) => self.unread.push(index),
             Err(end) if is_opening => return Err(self.cannot_open(end)),
+            Err(_) if self.sessions[index].is_leaving && self.stage == Stage::Loading => {
+                return self.rejoin(index);
+            }
             Err(end) => {
                 self.end(index, &end);
                 return Ok(());
             }
         }
         if let (Load::Closed { depth }, Stage::Loading) = (self.load, self.stage) {
-            self.fill(index, depth);
+            if !self.shared.options.reconnect {
+                self.fill(index, depth);
+            } else if self.sessions[index].has_its_reply() {
+                return self.leave(index);
+            }
         }
         match self.sessions[index].send_due(&mut self.bench, &self.template) {
             Err(end) if is_opening => Err(self.cannot_open(end)),
@@ -385,7 +391,7 @@ impl Crew {
         session.connection.end();
         session.flight.drop_due();
         self.ended_count += 1;
-        if self.stage != Stage::Leaving {
+        if self.stage != Stage::Leaving && !session.is_leaving {
             self.tally.add_end(end);
         }
     }

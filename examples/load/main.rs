@@ -26,6 +26,7 @@ mod plain;
 mod progress;
 mod report;
 mod session;
+mod share;
 mod shared;
 mod tally;
 mod template;

@@ -22,6 +22,7 @@ Examples:
   load --send '{\"op\":\"subscribe\",\"channel\":\"ticker\",\"symbols\":[\"*\"]}' ws://127.0.0.1:8080/ws
                                               subscribe on every connection to the `market_feed`
                                               example, count what arrives
+  load --reconnect -c 20 ws://host/echo       handshakes per second
   taskset -c 1 load --json unix:/run/echo.sock > report.json
   load --pid 4242 tcp://127.0.0.1:7           a server that sends bytes back and speaks no WebSocket:
                                               what does it, and what does process 4242, cost?
@@ -66,6 +67,11 @@ pub(crate) struct Options {
     /// many independent users (`poisson`)
     #[arg(long, value_name = "HOW", requires = "rate", default_value = "even")]
     pub(crate) spacing: Spacing,
+
+    /// Handshakes: each connection is closed after its first reply, and opened anew for the next
+    /// message; latency counts from when it began to connect
+    #[arg(long, conflicts_with_all = ["depth", "rate", "subscribe", "send"])]
+    pub(crate) reconnect: bool,
 
     /// Send no load; count what arrives
     #[arg(long, conflicts_with_all = ["depth", "rate", "size", "binary"])]

@@ -49,7 +49,7 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum LoadReport {
-    ClosedLoop { depth: u32, size: usize, binary: bool },
+    ClosedLoop { depth: u32, size: usize, binary: bool, reconnect: bool },
     OpenLoop { rate: f64, size: usize, binary: bool, unsent: u64, lateness_ns: Quantiles },
     Subscription,
 }
@@ -107,10 +107,13 @@ impl ServerReport {
 
 impl Report {
     pub(crate) fn new(options: &Options, tally: Tally) -> Self {
-        let (size, binary) = (options.size, options.binary);
+        let (size, binary) = (options.size, options.binary || options.address.is_plain());
         let lateness = Quantiles::of(&tally.lateness);
         let load = match options.load() {
-            Load::Closed { depth } => LoadReport::ClosedLoop { depth, size, binary },
+            Load::Closed { depth } => {
+                let reconnect = options.reconnect;
+                LoadReport::ClosedLoop { depth, size, binary, reconnect }
+            }
             Load::Open { rate } => {
                 let unsent = tally.unsent;
                 LoadReport::OpenLoop { rate, size, binary, unsent, lateness_ns: lateness }
@@ -323,7 +326,10 @@ impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = |binary: bool| if binary { "binary" } else { "text" };
         match *self {
-            Self::ClosedLoop { depth, size, binary } => {
+            Self::ClosedLoop { size, binary, reconnect: true, .. } => {
+                write!(f, "opened anew for each message, {size} bytes of {}", kind(binary))
+            }
+            Self::ClosedLoop { depth, size, binary, .. } => {
                 write!(f, "{depth} in flight on each, {size} bytes of {}", kind(binary))
             }
             Self::OpenLoop { rate: per_second, size, binary, .. } => {

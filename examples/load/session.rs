@@ -13,6 +13,8 @@ pub(crate) struct Session {
     index: u32,
     /// When it began to connect.
     pub(crate) begun_at: Nanos,
+    /// Its end has been asked for, and is no failure.
+    pub(crate) is_leaving: bool,
     /// Messages of a subscription within the window.
     pub(crate) delivered: u64,
 }
@@ -20,7 +22,17 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(connection: Connection, index: u32, now: Nanos) -> Self {
         let flight = Flight::new(index);
-        Self { connection, flight, index, begun_at: now, delivered: 0 }
+        Self { connection, flight, index, begun_at: now, is_leaving: false, delivered: 0 }
+    }
+
+    /// Whether there is nothing more to wait for before it leaves.
+    pub(crate) fn has_its_reply(&self) -> bool {
+        self.flight.len() == 0 && self.connection.is_open() && !self.is_leaving
+    }
+
+    /// A new connection in the old one's place, for the messages that follow.
+    pub(crate) fn rejoin(&mut self, connection: Connection, now: Nanos) {
+        (self.connection, self.begun_at, self.is_leaving) = (connection, now, false);
     }
 
     /// Takes the replies that have come.

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::cpu_time::{Meter, ServerMeter};
-use crate::crew::{Crew, Share};
+use crate::crew::Crew;
 use crate::error::LoadError;
 use crate::options::{Load, Wait};
 use crate::pace::{Pace, Spacing};
+use crate::share::Share;
 use crate::shared::Shared;
 use crate::tally::{Tally, Window};
 

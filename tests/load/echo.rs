@@ -68,6 +68,27 @@ fn a_time_is_measured_and_the_warm_up_is_not() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_a_message_takes_of_the_server_s_process_is_told() {
+    let server = Process::start(
+        std::process::Command::new(example("echo")).args(["--listen", "127.0.0.1:0"]),
+    );
+    let (address, pid) = (url(server.address()), server.id().to_string());
+    for how in [["-n", "2000"], ["-t", "100ms"]] {
+        let outcome =
+            run(&[&[&*address, "--json", "-w", "10ms", "--pid", &pid], &how[..]].concat());
+        let report = outcome.report();
+        assert_eq!(outcome.code, Some(0), "{report:?}");
+        let (cpu, messages) = (report.number("/server/cpu_ns"), report.number("/messages"));
+        let each = report.field("/server/cpu_ns_per_message").as_f64().expect("a number");
+        assert!(cpu > 0 && (each * messages as f64 / cpu as f64 - 1.0).abs() < 1e-6, "{report:?}");
+    }
+    let outcome = run(&[&address, "--pid", "4294967295"]);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("nothing is known of the CPU time"), "{outcome:?}");
+}
+
+#[test]
 fn all_connections_are_open_before_the_load_and_closed_after_it() {
     let open = Arc::new(AtomicUsize::new(0));
     let least = Arc::new(AtomicUsize::new(usize::MAX));

@@ -25,6 +25,17 @@ fn all_messages_are_sent_timed_and_answered_whoever_sends_them() {
     });
 }
 
+#[test]
+fn messages_that_come_by_chance_are_as_many() {
+    let server = Mode::Inline.start(Script::echo());
+    let arguments = ["-r", "20000", "-t", "500ms", "-w", "0", "--spacing", "poisson"];
+    let (code, report) = report(&server.address(), &arguments);
+    assert_eq!((code, report.faults()), (Some(0), vec![]), "{report:?}");
+    // 10,000 on average, and seldom more than three times 100 apart from that.
+    let count = report.number("/load/lateness_ns/count");
+    assert!((9_000..11_000).contains(&count), "{report:?}");
+}
+
 /// While the server stands still, every message that is meant to be sent waits: a tool that sent
 /// nothing in that time would see a single slow one.
 #[test]

@@ -56,6 +56,10 @@ impl Process {
         &self.address
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn descriptor_count(&self) -> usize {
         fs::read_dir(self.proc("fd")).expect("/proc/PID/fd").count()
     }
