@@ -36,6 +36,14 @@ pub(crate) enum Command {
     Echo,
     /// Fan-out: CPU time per delivery beside a bare write loop's
     FanOut,
+    /// Latency at fixed rates, messages coming by chance
+    Latency,
+    /// Resident memory per idle connection
+    Memory,
+    /// Connections opened, used once and closed, per second
+    Handshakes,
+    /// CPU time per message of ten connections, while more and more others are idle
+    Flat,
     /// User-space instructions per echoed message, counted by valgrind
     Instructions,
     /// One of the servers

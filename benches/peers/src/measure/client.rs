@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::interrupt::is_caught;
 use super::running::Running;
 use crate::Result;
 
@@ -37,6 +38,27 @@ pub(crate) fn connect(server: &Running) -> Result<TcpStream> {
         }
     }
     Ok(stream)
+}
+
+/// Connections that have each had one message echoed, and then do nothing; closed when dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd {
+    members: Vec<TcpStream>,
+}
+
+impl Crowd {
+    /// Lets others in until there are so many.
+    pub(crate) fn grow(&mut self, server: &Running, count: usize) -> Result<()> {
+        // A server's frames are not masked, and so shorter by the key's four bytes.
+        let reply_len = MESSAGE.len() - if server.speaks_websocket { 4 } else { 0 };
+        while self.members.len() < count && !is_caught() {
+            let mut stream = connect(server)?;
+            stream.write_all(MESSAGE)?;
+            stream.read_exact(&mut [0; MESSAGE.len()][..reply_len])?;
+            self.members.push(stream);
+        }
+        Ok(())
+    }
 }
 
 /// Somebody who keeps an eye on the clock: has a broadcasting server publish at a fixed pace until

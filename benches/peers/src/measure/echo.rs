@@ -148,10 +148,3 @@ fn section(peers: &[Peer], outcomes: &[Outcome]) -> Section {
     }
     section.draw(chart)
 }
-
-impl LoadReport {
-    /// What a message took of the server.
-    fn cpu_ns(&self) -> Option<f64> {
-        self.server?.cpu_ns_per_message
-    }
-}

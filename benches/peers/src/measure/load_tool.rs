@@ -24,10 +24,30 @@ pub(crate) struct LoadTool {
 pub(crate) struct LoadReport {
     pub(crate) messages: u64,
     pub(crate) messages_per_s: f64,
+    load: Load,
     pub(crate) latency_ns: Option<Latency>,
     pub(crate) client: Client,
     pub(crate) server: Option<Server>,
     is_interrupted: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Load {
+    /// Only of a load at a fixed rate.
+    #[serde(default)]
+    unsent: u64,
+}
+
+impl LoadReport {
+    /// What a message took of the server, in nanoseconds.
+    pub(crate) fn cpu_ns(&self) -> Option<f64> {
+        self.server?.cpu_ns_per_message
+    }
+
+    /// Whether all messages of a fixed rate could be sent.
+    pub(crate) fn kept_pace(&self) -> bool {
+        self.load.unsent == 0
+    }
 }
 
 /// In nanoseconds.

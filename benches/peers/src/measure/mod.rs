@@ -4,16 +4,20 @@ mod client;
 mod cores;
 mod echo;
 mod fan_out;
+mod flat;
+mod handshakes;
 mod instructions;
 mod interrupt;
+mod latency;
 mod load_tool;
 mod machine;
+mod memory;
 mod running;
 mod series;
 mod statistics;
 
 use crate::options::{Command, Settings};
-use crate::report::Report;
+use crate::report::{Report, Section};
 use crate::{Result, peer};
 
 use cores::Cores;
@@ -42,15 +46,32 @@ pub(crate) fn run(command: Command, settings: &Settings) -> Result<()> {
     let bench = Bench { settings, peers, cores, congestion, load };
 
     let mut report = Report::new(machine::describe(&bench));
-    let wants = |kind| command == Command::All || command == kind;
-    if wants(Command::Echo) {
-        report.add(echo::run(&bench)?);
+    for (kind, measure) in KINDS {
+        if interrupt::is_caught() || (command != Command::All && command != kind) {
+            continue;
+        }
+        match measure(&bench) {
+            Ok(section) => report.add(section),
+            // The others may work out.
+            Err(error) if command == Command::All => eprintln!("without {kind:?}: {error}"),
+            Err(error) => return Err(error),
+        }
+        // Again after each kind: what is there is there, whatever comes.
+        report.write(&settings.out)?;
     }
-    if wants(Command::FanOut) {
-        report.add(fan_out::run(&bench)?);
-    }
-    if wants(Command::Instructions) {
-        report.add(instructions::run(&bench)?);
-    }
-    report.write(&settings.out)
+    report.print(&settings.out);
+    Ok(())
 }
+
+type Measure = fn(&Bench<'_>) -> Result<Section>;
+
+/// In the order of the report.
+const KINDS: [(Command, Measure); 7] = [
+    (Command::Echo, echo::run),
+    (Command::FanOut, fan_out::run),
+    (Command::Latency, latency::run),
+    (Command::Memory, memory::run),
+    (Command::Handshakes, handshakes::run),
+    (Command::Flat, flat::run),
+    (Command::Instructions, instructions::run),
+];

@@ -54,6 +54,14 @@ impl Running {
         self.child.id()
     }
 
+    /// Bytes of its memory that are resident.
+    pub(crate) fn resident_len(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        kib.map(|kib| kib << 10).ok_or_else(|| "/proc tells no resident memory".into())
+    }
+
     /// As the load tool takes it.
     pub(crate) fn address(&self) -> String {
         let scheme = if self.speaks_websocket { "ws" } else { "tcp" };

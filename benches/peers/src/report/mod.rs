@@ -29,18 +29,21 @@ impl Report {
         self.sections.push(section);
     }
 
-    /// Writes it all to a folder, and the text to standard output too.
+    /// Writes it all to a folder.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder)?;
-        let text = self.to_markdown();
-        fs::write(folder.join("report.md"), &text)?;
+        fs::write(folder.join("report.md"), self.to_markdown())?;
         fs::write(folder.join("report.json"), format!("{:#}\n", self.to_json()?))?;
         for (name, svg) in self.sections.iter().flat_map(Section::pictures) {
             fs::write(folder.join(name), svg)?;
         }
-        println!("{text}");
-        eprintln!("written to {}", folder.display());
         Ok(())
+    }
+
+    /// Shows the text, and says where it all is.
+    pub(crate) fn print(&self, folder: &Path) {
+        println!("{}", self.to_markdown());
+        eprintln!("written to {}", folder.display());
     }
 
     fn to_markdown(&self) -> String {
