@@ -17,11 +17,27 @@ pub(crate) enum Peer {
     /// One event loop and one handler thread.
     TickwireThreads,
     Uwebsockets,
+    Fastwebsockets,
+    SockudoWs,
+    TokioTungstenite,
+    TokioWebsockets,
+    WebSocket,
+    Yawc,
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Raw, Self::Tickwire, Self::TickwireThreads, Self::Uwebsockets];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Raw,
+        Self::Tickwire,
+        Self::TickwireThreads,
+        Self::Uwebsockets,
+        Self::Fastwebsockets,
+        Self::SockudoWs,
+        Self::TokioTungstenite,
+        Self::TokioWebsockets,
+        Self::WebSocket,
+        Self::Yawc,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -29,6 +45,12 @@ impl Peer {
             Self::Tickwire => "tickwire",
             Self::TickwireThreads => "tickwire-threads",
             Self::Uwebsockets => "uwebsockets",
+            Self::Fastwebsockets => "fastwebsockets",
+            Self::SockudoWs => "sockudo-ws",
+            Self::TokioTungstenite => "tokio-tungstenite",
+            Self::TokioWebsockets => "tokio-websockets",
+            Self::WebSocket => "web-socket",
+            Self::Yawc => "yawc",
         }
     }
 
@@ -37,6 +59,12 @@ impl Peer {
         let is_built = match self {
             Self::Raw | Self::Tickwire | Self::TickwireThreads => true,
             Self::Uwebsockets => return missing_uwebsockets(),
+            Self::Fastwebsockets => cfg!(feature = "fastwebsockets"),
+            Self::SockudoWs => cfg!(feature = "sockudo-ws"),
+            Self::TokioTungstenite => cfg!(feature = "tokio-tungstenite"),
+            Self::TokioWebsockets => cfg!(feature = "tokio-websockets"),
+            Self::WebSocket => cfg!(feature = "web-socket"),
+            Self::Yawc => cfg!(feature = "yawc"),
         };
         (!is_built).then_some("its feature is off")
     }

@@ -2,6 +2,8 @@
 //! does not compress, and is set up as its documentation recommends for speed.
 
 mod listener;
+#[cfg(feature = "tokio")]
+mod on_tokio;
 mod raw;
 mod tickwire;
 
@@ -25,6 +27,19 @@ pub(crate) fn serve(options: &Serve) -> Result<()> {
         Peer::Raw => raw::serve(options),
         Peer::Tickwire => tickwire::serve(options, 0),
         Peer::TickwireThreads => tickwire::serve(options, 1),
-        Peer::Uwebsockets => Err("is a program of its own".into()),
+        #[cfg(feature = "fastwebsockets")]
+        Peer::Fastwebsockets => on_tokio::fastwebsockets::serve(options),
+        #[cfg(feature = "sockudo-ws")]
+        Peer::SockudoWs => on_tokio::sockudo_ws::serve(options),
+        #[cfg(feature = "tokio-tungstenite")]
+        Peer::TokioTungstenite => on_tokio::tungstenite::serve(options),
+        #[cfg(feature = "tokio-websockets")]
+        Peer::TokioWebsockets => on_tokio::tokio_websockets::serve(options),
+        #[cfg(feature = "web-socket")]
+        Peer::WebSocket => on_tokio::web_socket::serve(options),
+        #[cfg(feature = "yawc")]
+        Peer::Yawc => on_tokio::yawc::serve(options),
+        // What was not built, and what is a program of its own.
+        peer => Err(format!("{peer} is not in this program").into()),
     }
 }

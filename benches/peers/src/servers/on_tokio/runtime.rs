@@ -1,0 +1,58 @@
+//! The runtime, and the room in which everybody hears everything.
+
+use bytes::Bytes;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast::{Receiver, Sender, channel};
+use tokio::task::{spawn, unconstrained};
+
+use crate::Result;
+use crate::options::{Role, Serve};
+use crate::servers::PUBLICATION_LEN;
+use crate::servers::listener::listen;
+
+/// Publications that may wait for a connection's task.
+const ROOM_LEN: usize = 4096;
+
+/// Of a broadcasting server.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    sender: Sender<Bytes>,
+    publication: Bytes,
+    burst: usize,
+}
+
+impl Room {
+    pub(super) fn enter(&self) -> Receiver<Bytes> {
+        self.sender.subscribe()
+    }
+
+    /// Publishes as often as is asked for.
+    pub(super) fn publish(&self) {
+        for _ in 0..self.burst {
+            // Somebody is there: who has asked for it.
+            let _ = self.sender.send(self.publication.clone());
+        }
+    }
+}
+
+/// Has `handle` serve each connection, on a task of its own, which echoes if there is no room. The
+/// peers' own examples take their tasks off tokio's budget, too.
+pub(super) fn run<F>(options: &Serve, handle: impl Fn(TcpStream, Option<Room>) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let room = (options.role == Role::Broadcast).then(|| Room {
+        sender: channel(ROOM_LEN).0,
+        publication: Bytes::from(vec![b'x'; PUBLICATION_LEN]),
+        burst: options.burst,
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listen(options)?)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            // How a connection ends is the client's concern.
+            spawn(unconstrained(handle(stream, room.clone())));
+        }
+    })
+}

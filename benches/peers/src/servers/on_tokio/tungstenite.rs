@@ -1,0 +1,22 @@
+//! tokio-tungstenite.
+
+use tokio_tungstenite::accept_async_with_config;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use super::runtime::run;
+use super::sinks::{self, Kind};
+use crate::Result;
+use crate::options::Serve;
+use crate::servers::MAX_MESSAGE_LEN;
+
+pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
+    run(options, |stream, room| async move {
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MAX_MESSAGE_LEN))
+            .max_frame_size(Some(MAX_MESSAGE_LEN));
+        let socket = accept_async_with_config(stream, Some(config)).await?;
+        let is_data = |message: &Message| message.is_binary() || message.is_text();
+        sinks::serve(socket, room, Kind { is_data, binary: Message::Binary }).await
+    })
+}
