@@ -18,11 +18,22 @@ impl Io {
     /// Sends what the cork holds: in one write if the socket takes it, else the rest is queued.
     #[inline]
     pub(super) fn uncork(&mut self, core: &mut Core) {
-        if !core.cork.is_empty() {
-            self.send_cork(core);
+        if core.cork.is_empty() {
+            return;
         }
+        if self.queue.is_some() || self.flags.contains(Flags::BROKEN) {
+            return self.send_cork(core);
+        }
+        let result = self.stream.write(&core.cork);
+        if matches!(result, Ok(written) if written == core.cork.len()) {
+            core.counters.bytes_sent += core.cork.len() as u64;
+            return core.cork.clear();
+        }
+        self.queue_cork(core, result);
     }
 
+    /// The cork behind what waits.
+    #[cold]
     fn send_cork(&mut self, core: &mut Core) {
         let frames = std::mem::take(&mut core.cork);
         self.send_frames(core, &frames);
@@ -30,21 +41,41 @@ impl Io {
         core.cork.clear();
     }
 
+    /// The socket did not take all of the cork.
+    #[cold]
+    fn queue_cork(&mut self, core: &mut Core, result: io::Result<usize>) {
+        let written = self.judge_write(core, result);
+        self.block(core);
+        let frames = std::mem::take(&mut core.cork);
+        self.queue_frames(core, &frames, written);
+        core.cork = frames;
+        core.cork.clear();
+    }
+
     /// Sends whole frames: directly if nothing waits; only what the socket did not take is copied
-    /// into the queue. What ends with our close frame goes behind everything there.
+    /// into the queue.
     pub(super) fn send_frames(&mut self, core: &mut Core, frames: &[u8]) {
         let written = self.write_directly(core, frames);
-        if written < frames.len() && !self.flags.contains(Flags::BROKEN) {
-            self.flags.insert(Flags::ANSWERS);
-            let is_last = self.flags.contains(Flags::CLOSE_ENCODED);
-            self.enqueue(core, |queue, at| {
-                if is_last {
-                    queue.push_last(frames, written, at);
-                } else {
-                    queue.push_direct(frames, written, at);
-                }
-            });
+        if written < frames.len() {
+            self.queue_frames(core, frames, written);
         }
+    }
+
+    /// Queues frames of which the socket has taken so many bytes. What ends with our close frame goes
+    /// behind everything there.
+    fn queue_frames(&mut self, core: &mut Core, frames: &[u8], written: usize) {
+        if self.flags.contains(Flags::BROKEN) {
+            return;
+        }
+        self.flags.insert(Flags::ANSWERS);
+        let is_last = self.flags.contains(Flags::CLOSE_ENCODED);
+        self.enqueue(core, |queue, at| {
+            if is_last {
+                queue.push_last(frames, written, at);
+            } else {
+                queue.push_direct(frames, written, at);
+            }
+        });
     }
 
     /// Sends one frame in shared memory to this connection alone; what the socket did not take is
