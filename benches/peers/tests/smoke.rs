@@ -1,0 +1,72 @@
+//! Every server that was built, once: the load tool finds nothing wrong with what they send back, and
+//! every kind of measurement gives a figure for each.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Measures briefly; returns the data of the report.
+fn measure(kind: &str, arguments: &[&str]) -> Value {
+    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(kind);
+    let output = Command::new(env!("CARGO_BIN_EXE_peers"))
+        .args([kind, "--rounds=1", "--seconds=0.1", "--out"])
+        .arg(&out)
+        .args(arguments)
+        .output()
+        .expect("the runner runs");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !log.contains("FAILED"), "{log}");
+    let text = fs::read_to_string(out.join("report.md")).expect("a report for people");
+    assert!(text.starts_with("# tickwire and its peers"), "{text}");
+    let svg = fs::read_to_string(out.join(format!("{kind}.svg"))).expect("a picture");
+    assert!(svg.ends_with("</svg>\n"), "{svg}");
+    let json = fs::read_to_string(out.join("report.json")).expect("a report for programs");
+    let mut report: Value = serde_json::from_str(&json).expect("JSON");
+    report["results"][kind].take()
+}
+
+/// Every outcome has this figure; there are so many rows.
+#[track_caller]
+fn expect_figures(outcomes: &Value, figure: &str, row_count: usize) {
+    let outcomes = outcomes.as_array().expect("a list");
+    assert!(outcomes.len() >= 3 * row_count, "at least the peers without a feature: {outcomes:?}");
+    for outcome in outcomes {
+        let value = &outcome[figure]["median"];
+        assert!(value.as_f64().is_some_and(|it| it >= 0.0), "no {figure} in {outcome}");
+    }
+}
+
+#[test]
+fn every_server_echoes_messages_of_every_size_in_order() {
+    expect_figures(&measure("echo", &[]), "cpu_to_raw", 7);
+}
+
+#[test]
+fn every_server_delivers_to_all_subscribers() {
+    expect_figures(&measure("fan-out", &["--row=16"]), "cpu_to_raw", 1);
+}
+
+#[test]
+fn every_server_has_a_latency() {
+    expect_figures(&measure("latency", &["--row=20,000"]), "p99", 1);
+}
+
+#[test]
+fn every_server_closes_connections_and_takes_new_ones() {
+    expect_figures(&measure("handshakes", &[]), "handshakes_per_s", 1);
+}
+
+#[test]
+fn a_row_that_is_not_there_is_an_empty_table() {
+    assert_eq!(measure("echo", &["--row=none such"]), Value::Array(vec![]));
+}
+
+#[test]
+fn an_unknown_peer_is_refused_with_the_names_of_those_that_there_are() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peers"));
+    let output = command.args(["echo", "--peers=nobody"]).output().expect("the runner runs");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && log.contains("raw, tickwire"), "{log}");
+}
