@@ -43,7 +43,7 @@ pub(crate) fn run(bench: &Bench<'_>) -> Result<Section> {
         }
         let what = format!("latency at {row}");
         let measure = |peer| measure(bench, peer, rate);
-        let series = Series::run(bench, &peers, &what, measure, |sample| sample.to_string());
+        let series = Series::run(bench, &peers, &what, measure, ToString::to_string);
         outcomes.extend(peers.iter().map(|&peer| outcome(&series, &row, peer)));
     }
     Ok(section(&peers, &outcomes))

@@ -82,8 +82,8 @@ impl LoadTool {
         }
         let text = String::from_utf8(output.stdout)?;
         let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let programs = messages.filter(|message| message["target"]["name"] == "load");
-        let program = programs.filter_map(|it| it["executable"].as_str().map(PathBuf::from)).last();
+        let mut programs = messages.filter(|message| message["target"]["name"] == "load");
+        let program = programs.find_map(|it| it["executable"].as_str().map(PathBuf::from));
         Ok(Self { program: program.ok_or("cargo does not say where the load generator is")? })
     }
 

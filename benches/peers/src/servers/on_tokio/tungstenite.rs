@@ -1,4 +1,5 @@
-//! tokio-tungstenite.
+//! tokio-tungstenite, with a smaller read buffer than its default of 128 KiB: it is filled with zeros
+//! before each read.
 
 use tokio_tungstenite::accept_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
@@ -10,9 +11,13 @@ use crate::Result;
 use crate::options::Serve;
 use crate::servers::MAX_MESSAGE_LEN;
 
+/// Room for several small messages, or a large one in few reads.
+const READ_BUFFER_LEN: usize = 16 << 10;
+
 pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
     run(options, |stream, room| async move {
         let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_LEN)
             .max_message_size(Some(MAX_MESSAGE_LEN))
             .max_frame_size(Some(MAX_MESSAGE_LEN));
         let socket = accept_async_with_config(stream, Some(config)).await?;
