@@ -4,6 +4,8 @@
 
 #![allow(missing_docs)] // What criterion's macros make.
 
+mod support;
+
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,40 +13,24 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use socket2::{Domain, Socket, Type};
-use tickwire::{Builder, Context, Handler, LocalAddr, Message, Server};
-
-const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n\
-    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    Sec-WebSocket-Version: 13\r\n\r\n";
+use support::echo::{Echo, EchoServer};
+use support::wire;
+use tickwire::{Builder, Server};
 
 /// A masked text message "hi", and how the server sends it back.
 const MESSAGE: &[u8] = b"\x81\x82\x00\x00\x00\x00hi";
 const ECHO: &[u8] = b"\x81\x02hi";
 
-struct Echo;
-
-impl Handler for Echo {
-    type State = ();
-
-    fn message(&self, ctx: &mut Context<'_>, _: &mut (), message: Message<'_>) {
-        ctx.send(message);
-    }
-}
-
 /// Two loops behind one address.
 struct Fixture {
-    servers: Vec<Server>,
+    servers: Vec<EchoServer>,
     address: SocketAddr,
 }
 
 impl Fixture {
     fn hand_over() -> Self {
-        let server =
-            builder(2).bind("127.0.0.1:0").start(Echo).expect("loopback can be listened on");
-        let [LocalAddr::Tcp(address)] = *server.local_addrs() else {
-            unreachable!("one TCP address")
-        };
-        Self { servers: vec![server], address }
+        let server = EchoServer::start_with(builder(2));
+        Self { address: server.address, servers: vec![server] }
     }
 
     /// The engine itself does not offer this: two servers of one loop each stand for it.
@@ -52,23 +38,19 @@ impl Fixture {
         let first = reuse_port_listener("127.0.0.1:0".parse().expect("an address"));
         let address = first.local_addr().expect("a listener has an address");
         let second = reuse_port_listener(address);
-        let servers = [first, second]
-            .map(|listener| builder(1).bind(listener).start(Echo).expect("it listens already"));
+        let servers = [first, second].map(|listener| {
+            EchoServer::of(builder(1).bind(listener).start(Echo).expect("it listens already"))
+        });
         Self { servers: servers.into(), address }
     }
 
     /// Connections per loop.
     fn spread(&self) -> Vec<usize> {
-        self.servers
-            .iter()
-            .flat_map(|server| server.handle().stats().connections_per_loop)
-            .collect()
+        self.servers.iter().flat_map(EchoServer::connections_per_loop).collect()
     }
 
     fn end(self) {
-        for server in self.servers {
-            server.shutdown(Duration::from_secs(1)).expect("no thread panics");
-        }
+        self.servers.into_iter().for_each(EchoServer::end);
     }
 }
 
@@ -85,14 +67,7 @@ fn reuse_port_listener(address: SocketAddr) -> TcpListener {
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    let mut stream = TcpStream::connect(address).expect("the server listens");
-    stream.set_nodelay(true).expect("a TCP option");
-    stream.write_all(UPGRADE).expect("the server reads");
-    let mut head = [0; 512];
-    let mut len = 0;
-    while !head[..len].ends_with(b"\r\n\r\n") {
-        len += stream.read(&mut head[len..]).expect("the server answers");
-    }
+    let mut stream = wire::connect_websocket(address);
     stream.write_all(MESSAGE).expect("the server reads");
     let mut echo = [0; ECHO.len()];
     stream.read_exact(&mut echo).expect("the server answers");

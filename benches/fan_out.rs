@@ -24,25 +24,20 @@ mod cpu;
 mod engine;
 #[path = "fan_out/latency.rs"]
 mod latency;
-#[path = "fan_out/machine.rs"]
-mod machine;
 #[path = "fan_out/puller.rs"]
 mod puller;
 #[path = "fan_out/readers.rs"]
 mod readers;
-#[path = "fan_out/threads.rs"]
-mod threads;
-#[path = "fan_out/wire.rs"]
-mod wire;
+mod support;
 
-/// How thorough a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pace {
-    Full,
-    Quick,
-    /// Everything once: does it work?
-    Test,
-}
+use support::pace::Pace;
+use support::{machine, rounds, threads, wire};
+
+/// Bytes of a publication.
+const PAYLOAD_LEN: usize = 128;
+
+/// The same on the wire: the length does not fit the first two bytes, so two more have it.
+const FRAME_LEN: usize = 4 + PAYLOAD_LEN;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -56,11 +51,7 @@ fn main() {
     if !cfg!(target_os = "linux") {
         return eprintln!("fan_out: needs Linux, whose /proc tells the CPU time of a thread");
     }
-    let pace = match () {
-        () if has("--test") || !has("--bench") => Pace::Test,
-        () if has("--quick") => Pace::Quick,
-        () => Pace::Full,
-    };
+    let pace = Pace::of(&args);
     let counts: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     let wants = |name| has(name) || !(has("cpu") || has("latency"));
 

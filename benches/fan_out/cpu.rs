@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use tickwire::{Delivery, Overflow};
 
-use super::Pace;
 use super::bare::{Bare, Lobby};
 use super::engine::Engine;
 use super::puller::{Peer, Puller};
+use super::rounds::{median, sorted};
 use super::threads::Watched;
-use super::wire::{FRAME_LEN, PAYLOAD_LEN};
+use super::{FRAME_LEN, PAYLOAD_LEN, Pace};
 
 /// Publications in a row, which one turn of the engine is to take together.
 const RUNS: [usize; 2] = [1, 16];
@@ -201,13 +201,6 @@ impl Figures {
     }
 
     fn sorted(&self, figure: impl Fn(&Pair) -> f64) -> Vec<f64> {
-        let mut figures: Vec<f64> = self.pairs.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures
+        sorted(self.pairs.iter().map(figure))
     }
-}
-
-pub(crate) fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
 }

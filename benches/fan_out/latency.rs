@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use tickwire::{Delivery, Overflow};
 
-use super::Pace;
-use super::cpu::median;
 use super::engine::Engine;
 use super::readers::{Readers, Stamp, histogram};
-use super::wire::PAYLOAD_LEN;
+use super::rounds::{median, sorted};
+use super::{PAYLOAD_LEN, Pace};
 
 /// The deliveries under which a stalled subscriber stays: its connection is not closed.
 const DELIVERIES: [(&str, Delivery); 2] = [
@@ -99,7 +98,7 @@ fn compare(plan: &Plan, name: &str, delivery: Delivery, loops: usize) -> String 
         );
         ratios.push(p99[1] / p99[0]);
     }
-    ratios.sort_by(f64::total_cmp);
+    let ratios = sorted(ratios);
     let ratio =
         format!("{:.2} ({:.2} to {:.2})", median(&ratios), ratios[0], ratios[ratios.len() - 1]);
     let [calm, stalled] = sides;

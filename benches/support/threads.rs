@@ -85,6 +85,6 @@ fn taskset(how: &str, id: u32, core: usize) {
 fn run(program: &str, args: &[&str]) {
     let status = Command::new(program).args(args).stdout(Stdio::null()).status();
     if !status.is_ok_and(|status| status.success()) {
-        eprintln!("fan_out: `{program} {}` fails: figures will be rougher", args.join(" "));
+        eprintln!("`{program} {}` fails: figures will be rougher", args.join(" "));
     }
 }

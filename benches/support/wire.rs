@@ -3,12 +3,6 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// Bytes of a publication.
-pub(crate) const PAYLOAD_LEN: usize = 128;
-
-/// The same on the wire: the length does not fit the first two bytes, so two more have it.
-pub(crate) const FRAME_LEN: usize = 4 + PAYLOAD_LEN;
-
 const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
@@ -37,7 +31,7 @@ pub(crate) fn split_frame(bytes: &[u8]) -> Option<(&[u8], usize)> {
     );
     let (head_len, len) = match *bytes.get(1)? {
         126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
-        127 => unreachable!("no publication is that long"),
+        127 => unreachable!("no message is that long"),
         len => (2, usize::from(len)),
     };
     Some((bytes.get(head_len..head_len + len)?, head_len + len))
