@@ -6,4 +6,5 @@ pub(crate) mod machine;
 pub(crate) mod pace;
 pub(crate) mod rounds;
 pub(crate) mod threads;
+pub(crate) mod units;
 pub(crate) mod wire;
