@@ -68,7 +68,7 @@
 //! | 4 | `event_loop` | the threads that own connections |
 //! | 3 | [`transport`], [`mailbox`], [`pubsub`] | sockets; queues that wake a loop; topics |
 //! | 2 | [`protocol`], [`handshake`] | messages, closing, keep-alive; HTTP heads and upgrades |
-//! | 1 | [`frame`] | one frame on the wire |
+//! | 1 | [`frame`], `deflate` | one frame on the wire; permessage-deflate |
 //! | 0 | [`buf`], [`mask`], [`utf8`] | buffers, masking, text |
 //!
 //! # Decisions that measurements made
@@ -93,6 +93,8 @@
 #![deny(missing_docs)]
 
 pub mod buf;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod frame;
 pub mod handshake;
 pub mod mailbox;
@@ -108,6 +110,8 @@ mod event_loop;
 #[cfg(not(loom))]
 mod server;
 
+#[cfg(feature = "deflate")]
+pub use deflate::{Compression, CompressionMode, Dedicated};
 #[cfg(not(loom))]
 pub use event_loop::{Closed, ConnectionId, Counters, Outcome};
 pub use frame::CloseCode;

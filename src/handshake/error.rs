@@ -137,6 +137,9 @@ pub enum HandshakeError {
     /// Client role: the server uses an extension that was not offered (RFC 6455 §4.1).
     #[error("the server uses an extension that was not offered")]
     UnexpectedExtension,
+    /// Client role: the server uses an extension in a way that was not offered (RFC 7692 §7.1).
+    #[error("the server uses an extension in a way that was not offered")]
+    UnacceptableExtension,
 }
 
 /// The head of a response by which a server refused a handshake.
@@ -176,7 +179,8 @@ impl HandshakeError {
             | Self::WrongConnection
             | Self::WrongAccept
             | Self::UnexpectedSubprotocol
-            | Self::UnexpectedExtension => StatusCode::BAD_GATEWAY,
+            | Self::UnexpectedExtension
+            | Self::UnacceptableExtension => StatusCode::BAD_GATEWAY,
             _ => StatusCode::BAD_REQUEST,
         }
     }

@@ -15,6 +15,8 @@
 mod client_request;
 mod client_response;
 mod content;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod error;
 mod extension;
 mod fields;
@@ -39,6 +41,8 @@ mod tests;
 
 pub use client_request::ClientRequest;
 pub use client_response::{ResponseDecoder, ServerResponse};
+#[cfg(feature = "deflate")]
+pub use deflate::{accept_deflate, check_deflate, offer_deflate};
 pub use error::{HandshakeError, RefusedResponse};
 pub use extension::ExtensionOffer;
 pub use key::AcceptKey;

@@ -1,0 +1,142 @@
+//! From compressed messages to what they were (RFC 7692 §7.2.2).
+
+use std::fmt;
+
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use super::WindowBits;
+use super::compressor::TAIL;
+use crate::buf::ReceiveBuffer;
+
+/// Decompresses whole messages, of any number of connections in turn: what one message leaves to the
+/// next is no more than its bytes, and whoever needs them keeps them.
+pub struct Decompressor {
+    inner: Inflate,
+    /// What stands behind a message that ends where it should: the tail that the sender took off, and
+    /// an empty last block. Whatever is missing before it makes it no end.
+    end: [u8; 6],
+}
+
+/// Why a message cannot be inflated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InflateError {
+    /// It is no DEFLATE data (RFC 1951), is cut off, or refers to what was before the window.
+    #[error("a compressed message cannot be inflated")]
+    Corrupt,
+    /// It would be longer than the limit, in bytes. Nothing beyond that was inflated.
+    #[error("a compressed message inflates to more than {limit} bytes")]
+    TooBig {
+        /// The limit that it exceeds, in bytes.
+        limit: usize,
+    },
+}
+
+/// How far a call has come.
+enum Step {
+    /// The input is used up, and there is room for more output.
+    NeedsInput,
+    /// There may be more output.
+    NeedsRoom,
+    /// A block says that it is the last one.
+    Ended,
+}
+
+impl Decompressor {
+    /// A decompressor for windows of any length.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut end = [0; 6];
+        end[..4].copy_from_slice(&TAIL);
+        // A last block of fixed codes that has none but its end.
+        end[4] = 0b011;
+        Self { inner: Inflate::new(false, WindowBits::MAX.get()), end }
+    }
+
+    /// Inflates a message into `out`, which is empty: at most `limit` bytes of it. `window` is what it
+    /// may refer to: the end of the messages before it.
+    ///
+    /// # Errors
+    /// [`InflateError`]; `out` holds what came before the error.
+    pub fn decompress(
+        &mut self,
+        compressed: &[u8],
+        window: &[u8],
+        limit: usize,
+        out: &mut ReceiveBuffer,
+    ) -> Result<(), InflateError> {
+        self.restart(window, &[])?;
+        let mut rest = compressed;
+        loop {
+            match self.step(&mut rest, limit, out)? {
+                Step::NeedsRoom => {}
+                Step::NeedsInput => break,
+                // The sender flushes by last blocks (§7.2.3.4); without the padding there is no more.
+                Step::Ended if rest.is_empty() => return Ok(()),
+                Step::Ended => self.restart(window, out.filled())?,
+            }
+        }
+        let end = self.end;
+        let mut rest = &end[..];
+        loop {
+            match self.step(&mut rest, limit, out)? {
+                Step::NeedsRoom => {}
+                Step::Ended if rest.is_empty() => return Ok(()),
+                Step::NeedsInput | Step::Ended => return Err(InflateError::Corrupt),
+            }
+        }
+    }
+
+    /// Begins a new stream behind `window` and `then`.
+    fn restart(&mut self, window: &[u8], then: &[u8]) -> Result<(), InflateError> {
+        self.inner.reset(false);
+        for dictionary in [window, then] {
+            if !dictionary.is_empty() {
+                self.inner.set_dictionary(dictionary).map_err(|_| InflateError::Corrupt)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        rest: &mut &[u8],
+        limit: usize,
+        out: &mut ReceiveBuffer,
+    ) -> Result<Step, InflateError> {
+        // At the limit one byte more would be too much: there is room for it here, to see it come.
+        let mut beyond = [0];
+        let at_limit = out.len() == limit;
+        let room = if at_limit { &mut beyond } else { out.spare(limit - out.len()) };
+        let room_len = room.len();
+        let (in_before, out_before) = (self.inner.total_in(), self.inner.total_out());
+        let status = self.inner.decompress(rest, room, InflateFlush::SyncFlush);
+        let used = (self.inner.total_in() - in_before) as usize;
+        let produced = (self.inner.total_out() - out_before) as usize;
+        *rest = &rest[used..];
+        if at_limit && produced > 0 {
+            return Err(InflateError::TooBig { limit });
+        }
+        out.advance(produced);
+        match status {
+            Err(_) => Err(InflateError::Corrupt),
+            Ok(Status::StreamEnd) => Ok(Step::Ended),
+            Ok(_) if produced == room_len => Ok(Step::NeedsRoom),
+            Ok(_) if rest.is_empty() => Ok(Step::NeedsInput),
+            // It goes on while there are both; that it did not is no end either.
+            Ok(_) => Err(InflateError::Corrupt),
+        }
+    }
+}
+
+impl Default for Decompressor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decompressor").finish_non_exhaustive()
+    }
+}
