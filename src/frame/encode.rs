@@ -19,14 +19,30 @@ pub fn encode_frame(
     if let (true, None, len @ 0..=0xffff) = (fin, masking_key, payload.len()) {
         return encode_message(out, opcode, payload, len as u16);
     }
-    let header =
-        FrameHeader { fin, rsv1: false, opcode, masking_key, payload_len: payload.len() as u64 };
+    let payload_len = payload.len() as u64;
+    encode_with(out, &FrameHeader { fin, rsv1: false, opcode, masking_key, payload_len }, payload);
+}
+
+/// Appends one frame of a message that permessage-deflate has compressed: its first frame says so by
+/// RSV1 (RFC 7692 §6.1).
+pub fn encode_compressed_frame(
+    out: &mut Vec<u8>,
+    fin: bool,
+    opcode: OpCode,
+    masking_key: Option<[u8; 4]>,
+    payload: &[u8],
+) {
+    let (rsv1, payload_len) = (opcode != OpCode::Continuation, payload.len() as u64);
+    encode_with(out, &FrameHeader { fin, rsv1, opcode, masking_key, payload_len }, payload);
+}
+
+fn encode_with(out: &mut Vec<u8>, header: &FrameHeader, payload: &[u8]) {
     let (head, head_len) = header.encode();
     out.reserve(head_len + payload.len());
     out.extend_from_slice(&head[..head_len]);
     let start = out.len();
     out.extend_from_slice(payload);
-    if let Some(key) = masking_key {
+    if let Some(key) = header.masking_key {
         apply_mask(&mut out[start..], key);
     }
 }

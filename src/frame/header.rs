@@ -81,13 +81,12 @@ impl FrameHeader {
         }
         let opcode =
             OpCode::from_bits(first & 0x0f).ok_or(FrameError::ReservedOpCode(first & 0x0f))?;
-        if opcode.is_control() {
-            if first & FIN == 0 {
-                return Err(FrameError::FragmentedControl);
-            }
-            if first & RSV1 != 0 {
-                return Err(FrameError::ReservedBits);
-            }
+        if opcode.is_control() && first & FIN == 0 {
+            return Err(FrameError::FragmentedControl);
+        }
+        // RFC 7692 §6.1: only a message's first frame says that it is compressed.
+        if first & RSV1 != 0 && !matches!(opcode, OpCode::Text | OpCode::Binary) {
+            return Err(FrameError::ReservedBits);
         }
         Ok(opcode)
     }

@@ -1,5 +1,6 @@
 //! A message that arrives in pieces: cut by the end of a read, or sent in fragments.
 
+use super::deflation::max_compressed_len;
 use super::{Limits, Message, ProtocolError};
 use crate::buf::ReceiveBuffer;
 use crate::frame::{FrameHeader, OpCode};
@@ -11,6 +12,8 @@ use crate::utf8::Utf8Validator;
 pub(super) struct Assembly {
     buffer: ReceiveBuffer,
     is_text: bool,
+    /// RSV1 of the first frame: the bytes are judged when they are inflated.
+    is_compressed: bool,
     utf8: Utf8Validator,
     fragment_count: u32,
     /// Payload bytes of the current frame that have not arrived.
@@ -25,6 +28,7 @@ impl Assembly {
     /// Starts the message with its first frame's header.
     pub(super) fn start(&mut self, header: &FrameHeader, payload_len: usize) {
         self.is_text = header.opcode == OpCode::Text;
+        self.is_compressed = header.rsv1;
         self.fragment_count = 0;
         self.open_frame(header, payload_len);
     }
@@ -36,7 +40,11 @@ impl Assembly {
         payload_len: usize,
         limits: &Limits,
     ) -> Result<(), ProtocolError> {
-        if payload_len > limits.max_message_len - self.buffer.len() {
+        let mut max_len = limits.max_message_len;
+        if self.is_compressed {
+            max_len = max_compressed_len(max_len);
+        }
+        if payload_len > max_len - self.buffer.len() {
             return Err(ProtocolError::MessageTooBig { limit: limits.max_message_len });
         }
         if self.fragment_count >= limits.max_fragment_count {
@@ -58,6 +66,12 @@ impl Assembly {
         self.frame_remaining
     }
 
+    /// Its bytes are a compressed message's.
+    #[inline]
+    pub(super) fn is_compressed(&self) -> bool {
+        self.is_compressed
+    }
+
     /// All bytes of the last frame are here.
     pub(super) fn is_complete(&self) -> bool {
         self.fin && self.frame_remaining == 0
@@ -67,8 +81,8 @@ impl Assembly {
     pub(super) fn append(&mut self, input: &[u8]) -> Result<usize, ProtocolError> {
         let len = input.len().min(self.frame_remaining);
         let piece = self.buffer.append(&input[..len]);
-        let (key, text) = (self.masking_key, self.is_text.then_some(&mut self.utf8));
-        judge(piece, key, text)?;
+        let (key, judged) = (self.masking_key, self.is_text && !self.is_compressed);
+        judge(piece, key, judged.then_some(&mut self.utf8))?;
         self.arrived(len)?;
         Ok(len)
     }
@@ -82,18 +96,45 @@ impl Assembly {
     pub(super) fn received(&mut self, len: usize) -> Result<(), ProtocolError> {
         let piece = self.buffer.advance(len.min(self.frame_remaining));
         let len = piece.len();
-        let (key, text) = (self.masking_key, self.is_text.then_some(&mut self.utf8));
-        judge(piece, key, text)?;
+        let (key, judged) = (self.masking_key, self.is_text && !self.is_compressed);
+        judge(piece, key, judged.then_some(&mut self.utf8))?;
         self.arrived(len)
     }
 
     fn arrived(&mut self, len: usize) -> Result<(), ProtocolError> {
         self.frame_remaining -= len;
         self.masking_key = self.masking_key.map(|key| rotate_key(key, len));
-        if self.is_text && self.is_complete() {
+        if self.is_text && !self.is_compressed && self.is_complete() {
             self.utf8.finish()?;
         }
         Ok(())
+    }
+
+    /// Begins a message whose bytes are inflated into its buffer.
+    #[cfg(feature = "deflate")]
+    pub(super) fn begin_inflated(&mut self, is_text: bool) -> &mut ReceiveBuffer {
+        self.is_text = is_text;
+        self.is_compressed = false;
+        &mut self.buffer
+    }
+
+    /// Judges what has been inflated.
+    #[cfg(feature = "deflate")]
+    pub(super) fn check_inflated(&self) -> Result<(), ProtocolError> {
+        if self.is_text && simdutf8::basic::from_utf8(self.buffer.filled()).is_err() {
+            return Err(crate::utf8::InvalidUtf8.into());
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn is_text(&self) -> bool {
+        self.is_text
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.buffer.filled()
     }
 
     /// Gives it memory to gather the message in.

@@ -18,6 +18,7 @@
 use std::ops::Range;
 
 use super::assembly::Assembly;
+use super::deflation::{Deflation, max_compressed_len};
 use super::whole_message::{Parts, WholeMessage};
 use super::{AssembledMessage, Event, Message, ProtocolError, Workspace};
 use crate::frame::{CloseCode, CloseFrame, FrameHeader, HeaderRules, OpCode, encode_close};
@@ -33,11 +34,12 @@ pub enum Role {
     Client,
 }
 
-/// Protocol state of one side of one connection. Small: a pointer and two flags.
+/// Protocol state of one side of one connection. Small: two pointers and two flags.
 #[derive(Debug, Default)]
 pub struct Endpoint {
     /// The message under way, if one has begun and not ended.
     assembly: Option<Box<Assembly>>,
+    pub(super) deflation: Deflation,
     closing: Closing,
 }
 
@@ -76,6 +78,8 @@ enum Step {
     Took(usize),
     /// A whole message lies in the input.
     InPlace { opcode: OpCode, payload: Range<usize> },
+    /// A whole compressed message lies in the input.
+    Compressed { opcode: OpCode, payload: Range<usize> },
     /// The assembled message is whole, after so many bytes.
     Assembled(usize),
     /// A control frame lies in the input.
@@ -198,9 +202,16 @@ impl Endpoint {
                     };
                     return Ok((end, Some(Event::Message(message))));
                 }
+                Step::Compressed { payload, .. } if self.is_close_sent() => at += payload.end,
+                Step::Compressed { opcode, payload } => {
+                    let (start, end) = (at + payload.start, at + payload.end);
+                    let (is_text, bytes) = (opcode == OpCode::Text, &input[start..end]);
+                    let message = self.deflation.inflate(workspace, is_text, bytes)?;
+                    return Ok((end, Some(Event::Assembled(message))));
+                }
                 Step::Assembled(len) => {
                     at += len;
-                    if let Some(message) = self.take_assembled(workspace) {
+                    if let Some(message) = self.take_assembled(workspace)? {
                         return Ok((at, Some(Event::Assembled(message))));
                     }
                 }
@@ -238,8 +249,10 @@ impl Endpoint {
                 });
             }
         }
-        // The seam for extensions: permessage-deflate allows RSV1 here.
-        let rules = HeaderRules { masked: workspace.role == Role::Server, rsv1_allowed: false };
+        let rules = HeaderRules {
+            masked: workspace.role == Role::Server,
+            rsv1_allowed: self.deflation.is_negotiated(),
+        };
         let (header, head_len) = match FrameHeader::decode(input, rules) {
             Ok(Some(decoded)) => decoded,
             Ok(None) if input.is_empty() => return Ok(Step::NeedMore),
@@ -253,11 +266,18 @@ impl Endpoint {
             return Ok(Self::control_step(&header, head_len, input));
         }
         self.check_order(header.opcode)?;
-        let payload_len = checked_payload_len(&header, workspace)?;
+        let is_compressed =
+            header.rsv1 || self.assembly.as_ref().is_some_and(|assembly| assembly.is_compressed());
+        let payload_len = checked_payload_len(&header, workspace, is_compressed)?;
         let payload = head_len..head_len + payload_len;
         if header.fin && self.assembly.is_none() && payload.end <= input.len() {
             unmask(&mut input[payload.clone()], &header);
-            return Ok(Step::InPlace { opcode: header.opcode, payload });
+            let opcode = header.opcode;
+            return Ok(if is_compressed {
+                Step::Compressed { opcode, payload }
+            } else {
+                Step::InPlace { opcode, payload }
+            });
         }
         self.open_fragment(workspace, &header, payload_len)?;
         self.take_fragment(&input[head_len..], head_len)
@@ -317,13 +337,19 @@ impl Endpoint {
     }
 
     /// The message that has become whole; `None` once a close frame has been sent.
-    fn take_assembled(&mut self, workspace: &mut Workspace) -> Option<AssembledMessage> {
-        let assembly = self.assembly.take()?;
+    fn take_assembled(
+        &mut self,
+        workspace: &mut Workspace,
+    ) -> Result<Option<AssembledMessage>, ProtocolError> {
+        let Some(assembly) = self.assembly.take() else { return Ok(None) };
         if self.is_close_sent() {
             workspace.give(assembly);
-            return None;
+            return Ok(None);
         }
-        Some(AssembledMessage(assembly))
+        if assembly.is_compressed() {
+            return self.deflation.inflate_assembled(workspace, assembly).map(Some);
+        }
+        Ok(Some(AssembledMessage(assembly)))
     }
 
     /// No message is under way, and nobody has closed.
@@ -359,11 +385,12 @@ impl Endpoint {
         len: usize,
     ) -> Result<Option<AssembledMessage>, ProtocolError> {
         let Some(assembly) = &mut self.assembly else { return Ok(None) };
-        if let Err(error) = assembly.received(len) {
-            self.end_input(workspace);
-            return Err(error);
-        }
-        Ok(if assembly.is_complete() { self.take_assembled(workspace) } else { None })
+        let message = match assembly.received(len) {
+            Ok(()) if assembly.is_complete() => self.take_assembled(workspace),
+            Ok(()) => Ok(None),
+            Err(error) => Err(error),
+        };
+        message.inspect_err(|_| self.end_input(workspace))
     }
 
     /// Appends a close frame to `out`, unless one was sent before; says whether it did.
@@ -413,18 +440,21 @@ impl Endpoint {
     }
 }
 
-/// A data frame's length, within the limits.
+/// A data frame's length, within the limits. What cannot be compressed may be longer when it has
+/// been: a message that is within the limits is not refused for that.
 #[inline]
 fn checked_payload_len(
     header: &FrameHeader,
     workspace: &Workspace,
+    is_compressed: bool,
 ) -> Result<usize, ProtocolError> {
     let limits = &workspace.limits;
     let too_big = ProtocolError::FrameTooBig { limit: limits.max_frame_len };
     let len = usize::try_from(header.payload_len).map_err(|_| too_big)?;
-    if len > limits.max_frame_len {
+    let allowed = |limit| if is_compressed { max_compressed_len(limit) } else { limit };
+    if len > allowed(limits.max_frame_len) {
         Err(too_big)
-    } else if len > limits.max_message_len {
+    } else if len > allowed(limits.max_message_len) {
         Err(ProtocolError::MessageTooBig { limit: limits.max_message_len })
     } else {
         Ok(len)

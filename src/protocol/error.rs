@@ -1,5 +1,7 @@
 //! Why a connection must be failed (RFC 6455 §7.1.7).
 
+#[cfg(feature = "deflate")]
+use crate::deflate::InflateError;
 use crate::frame::{CloseCode, FrameError, InvalidClose};
 use crate::utf8::InvalidUtf8;
 
@@ -22,6 +24,10 @@ pub enum ProtocolError {
     /// A text message that is not UTF-8 (RFC 6455 §8.1).
     #[error(transparent)]
     InvalidUtf8(#[from] InvalidUtf8),
+    /// A compressed message that cannot be inflated (RFC 7692 §7.2.2).
+    #[cfg(feature = "deflate")]
+    #[error("a compressed message cannot be inflated")]
+    CorruptDeflate,
     /// A frame longer than the limit, in bytes.
     #[error("a frame exceeds the limit of {limit} bytes")]
     FrameTooBig {
@@ -54,8 +60,21 @@ impl ProtocolError {
                 CloseCode::PROTOCOL_ERROR
             }
             Self::Close(InvalidClose::Reason) | Self::InvalidUtf8(_) => CloseCode::INVALID_PAYLOAD,
+            // RFC 6455 §7.4.1: the data is not consistent with what it says it is.
+            #[cfg(feature = "deflate")]
+            Self::CorruptDeflate => CloseCode::INVALID_PAYLOAD,
             Self::FrameTooBig { .. } | Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
+        }
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl From<InflateError> for ProtocolError {
+    fn from(error: InflateError) -> Self {
+        match error {
+            InflateError::TooBig { limit } => Self::MessageTooBig { limit },
+            InflateError::Corrupt => Self::CorruptDeflate,
         }
     }
 }

@@ -4,6 +4,11 @@
 //! [`crate::frame`]. No socket, thread or clock: who calls brings the bytes and the time.
 
 mod assembly;
+#[cfg(feature = "deflate")]
+mod deflation;
+#[cfg(not(feature = "deflate"))]
+#[path = "no_deflation.rs"]
+mod deflation;
 mod endpoint;
 mod error;
 mod event;
@@ -14,6 +19,8 @@ mod whole_message;
 mod workspace;
 
 pub use assembly::AssembledMessage;
+#[cfg(feature = "deflate")]
+pub use deflation::DeflateTotals;
 pub use endpoint::{Endpoint, Role};
 pub use error::ProtocolError;
 pub use event::{Event, Message};
@@ -22,4 +29,4 @@ pub use limits::Limits;
 pub use outgoing::Outgoing;
 pub use workspace::Workspace;
 
-pub(crate) use outgoing::Payload;
+pub(crate) use outgoing::{Compress, Payload};

@@ -13,6 +13,17 @@ use crate::frame::{OpCode, encode_frame};
 pub struct Outgoing<'a> {
     pub(crate) opcode: OpCode,
     pub(crate) payload: Payload<'a>,
+    pub(crate) compress: Compress,
+}
+
+/// Whether a message is compressed for those with whom that is agreed upon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Compress {
+    /// If it is long enough.
+    #[default]
+    ByLength,
+    Always,
+    Never,
 }
 
 #[derive(Clone, Debug)]
@@ -23,7 +34,25 @@ pub(crate) enum Payload<'a> {
     Shared(Bytes),
 }
 
-impl Outgoing<'_> {
+impl<'a> Outgoing<'a> {
+    fn new(opcode: OpCode, payload: Payload<'a>) -> Self {
+        Self { opcode, payload, compress: Compress::default() }
+    }
+
+    /// Is compressed however short it is, where permessage-deflate is agreed upon and if that makes it
+    /// shorter.
+    #[must_use]
+    pub fn compressed(self) -> Self {
+        Self { compress: Compress::Always, ..self }
+    }
+
+    /// Is never compressed: what gets no shorter costs only time, and the length of what holds a secret
+    /// beside what an attacker has chosen tells of the secret.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self { compress: Compress::Never, ..self }
+    }
+
     /// A text message in shared memory.
     ///
     /// # Errors
@@ -33,7 +62,7 @@ impl Outgoing<'_> {
         if simdutf8::basic::from_utf8(&text).is_err() {
             return Err(text);
         }
-        Ok(Outgoing { opcode: OpCode::Text, payload: Payload::Shared(text) })
+        Ok(Outgoing::new(OpCode::Text, Payload::Shared(text)))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -62,13 +91,13 @@ impl Outgoing<'_> {
 
 impl<'a> From<Message<'a>> for Outgoing<'a> {
     fn from(message: Message<'a>) -> Self {
-        Self { opcode: message.opcode(), payload: Payload::Borrowed(message.as_bytes()) }
+        Self::new(message.opcode(), Payload::Borrowed(message.as_bytes()))
     }
 }
 
 impl<'a> From<&'a str> for Outgoing<'a> {
     fn from(text: &'a str) -> Self {
-        Self { opcode: OpCode::Text, payload: Payload::Borrowed(text.as_bytes()) }
+        Self::new(OpCode::Text, Payload::Borrowed(text.as_bytes()))
     }
 }
 
@@ -80,13 +109,13 @@ impl<'a> From<&'a String> for Outgoing<'a> {
 
 impl From<String> for Outgoing<'_> {
     fn from(text: String) -> Self {
-        Self { opcode: OpCode::Text, payload: Payload::Shared(text.into()) }
+        Self::new(OpCode::Text, Payload::Shared(text.into()))
     }
 }
 
 impl<'a> From<&'a [u8]> for Outgoing<'a> {
     fn from(bytes: &'a [u8]) -> Self {
-        Self { opcode: OpCode::Binary, payload: Payload::Borrowed(bytes) }
+        Self::new(OpCode::Binary, Payload::Borrowed(bytes))
     }
 }
 
@@ -104,12 +133,12 @@ impl<'a> From<&'a Vec<u8>> for Outgoing<'a> {
 
 impl From<Vec<u8>> for Outgoing<'_> {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { opcode: OpCode::Binary, payload: Payload::Shared(bytes.into()) }
+        Self::new(OpCode::Binary, Payload::Shared(bytes.into()))
     }
 }
 
 impl From<Bytes> for Outgoing<'_> {
     fn from(bytes: Bytes) -> Self {
-        Self { opcode: OpCode::Binary, payload: Payload::Shared(bytes) }
+        Self::new(OpCode::Binary, Payload::Shared(bytes))
     }
 }

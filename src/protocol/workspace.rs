@@ -22,6 +22,8 @@ pub struct Workspace {
     buffers: Pool<ReceiveBuffer>,
     /// What the idle buffers hold together.
     kept_len: usize,
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: super::deflation::Shared,
 }
 
 impl Workspace {
@@ -39,6 +41,8 @@ impl Workspace {
             assemblies: Pool::new(MAX_IDLE_COUNT),
             buffers: Pool::new(MAX_IDLE_COUNT),
             kept_len: 0,
+            #[cfg(feature = "deflate")]
+            deflate: super::deflation::Shared::default(),
         }
     }
 
