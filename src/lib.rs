@@ -88,6 +88,14 @@
 //!   publisher was quicker.
 //! - **What waits for a connection leaves by rank**: control frames, then what was sent to it alone,
 //!   then publications, then the close frame.
+//! - **The loop compresses, not the handler thread**: messages that refer to those before them must be
+//!   compressed in the order in which they leave, and that order is the loop's.
+//! - **A publication is compressed once, by itself**, and passes the compressors of connections by that
+//!   have their own: until it has left, what such a connection sends refers to nothing before it. So it
+//!   goes in whatever order suits the queue, and the peer understands it.
+//! - **What is received is inflated when it is whole**, by one decompressor a loop; a connection keeps only
+//!   the bytes that its next message may refer to. A message that does not end costs no more than its
+//!   compressed bytes.
 //! - **The doorbell** of a mailbox is one atomic swap on each side; the model checker finds no lost
 //!   wakeup in it.
 #![deny(missing_docs)]
@@ -111,7 +119,7 @@ mod event_loop;
 mod server;
 
 #[cfg(feature = "deflate")]
-pub use deflate::{Compression, CompressionMode, Dedicated};
+pub use deflate::{Compression, CompressionMode, DedicatedCompression};
 #[cfg(not(loom))]
 pub use event_loop::{Closed, ConnectionId, Counters, Outcome};
 pub use frame::CloseCode;

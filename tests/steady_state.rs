@@ -63,3 +63,36 @@ fn promise_6_steady_state_allocates_nothing_per_message_inline() {
         );
     }
 }
+
+#[cfg(feature = "deflate")]
+#[test]
+fn compressing_allocates_nothing_per_message_either() {
+    use tickwire::Compression;
+    use tickwire::deflate::Params;
+
+    for compression in [Compression::shared(), Compression::dedicated()] {
+        let (counts, counted) = channel();
+        let builder = Mode::Inline.builder().compression(compression);
+        let server = support::Running::start(builder, Echo { counts });
+        for payload in ["compress me ".repeat(20), "and me ".repeat(10_000)] {
+            let mut client = server.dial().deflate(Params::default()).connect();
+            let exchange = |client: &mut Client, times| {
+                for _ in 0..times {
+                    client.send_deflated(&payload);
+                    client.expect_text(&payload);
+                }
+            };
+            let count = |client: &Client| {
+                client.writer().send_text("count");
+                soon(&counted)
+            };
+            // A dedicated window grows with what has come.
+            exchange(&mut client, 200);
+            count(&client);
+            let before = count(&client);
+            exchange(&mut client, 100);
+            let after = count(&client);
+            assert!(after - before <= 5, "{} allocations for 100 messages", after - before);
+        }
+    }
+}

@@ -33,12 +33,12 @@ pub enum CompressionMode {
     Shared,
     /// Connections have compressors of their own, and messages refer to those before them: the
     /// smallest messages, for the most memory.
-    Dedicated(Dedicated),
+    Dedicated(DedicatedCompression),
 }
 
 /// How much memory dedicated compressors may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dedicated {
+pub struct DedicatedCompression {
     /// The window of what is sent, 8 to 15 bits. Default: 15. A connection that sends takes 4 times
     /// that window (32 KiB at 15 bits) and up to 240 KiB beside it, until it is silent for so long
     /// that it is pinged.
@@ -67,8 +67,11 @@ impl Compression {
     /// Compressors of the connections' own.
     #[must_use]
     pub const fn dedicated() -> Self {
-        let dedicated =
-            Dedicated { server_window_bits: 15, client_window_bits: 15, max_count: 1024 };
+        let dedicated = DedicatedCompression {
+            server_window_bits: 15,
+            client_window_bits: 15,
+            max_count: 1024,
+        };
         Self { mode: CompressionMode::Dedicated(dedicated), ..Self::off() }
     }
 

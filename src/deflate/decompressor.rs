@@ -19,7 +19,6 @@ pub struct Decompressor {
 
 /// Why a message cannot be inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum InflateError {
     /// It is no DEFLATE data (RFC 1951), is cut off, or refers to what was before the window.
     #[error("a compressed message cannot be inflated")]

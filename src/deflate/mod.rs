@@ -18,7 +18,7 @@ mod window_bits;
 mod tests;
 
 pub use agreement::{Agreement, Direction, Terms, UnacceptableResponse};
-pub use compression::{Compression, CompressionMode, Dedicated};
+pub use compression::{Compression, CompressionMode, DedicatedCompression};
 pub use compressor::Compressor;
 pub use decompressor::{Decompressor, InflateError};
 pub use params::{EXTENSION_NAME, InvalidParams, Params};

@@ -11,6 +11,7 @@ use super::ConnectionId;
 use super::outbox::Replies;
 use crate::frame::CloseCode;
 use crate::handshake::Response;
+use crate::protocol::Compress;
 use crate::pubsub::{Batch, SubscribeOptions, Subscription, TopicCore, TopicId};
 use crate::transport::Stream;
 
@@ -25,6 +26,7 @@ pub(crate) enum Command {
     Send {
         id: ConnectionId,
         frame: Bytes,
+        compress: Compress,
     },
     /// What a handler thread sends to connections of this loop. Their bytes have been charged.
     Replies(Replies),

@@ -11,13 +11,14 @@ use super::outbox::{Replies, Reply};
 use super::outlet::Outlet;
 use super::service::Service;
 use crate::frame::CloseCode;
+use crate::protocol::Compress;
 
 impl<S: Service> EventLoop<S> {
     pub(super) fn carry_out(&mut self, command: Command) {
         match command {
             Command::Publish(batch) => self.outbound.gather(batch),
             Command::Adopt { stream, peer } => self.adopt(stream, peer),
-            Command::Send { id, frame } => self.send(id, &frame),
+            Command::Send { id, frame, compress } => self.send(id, &frame, compress),
             Command::Replies(replies) => self.send_replies(replies),
             Command::Subscribe { id, topic, subscription } => {
                 self.subscribe(id, &topic, &subscription);
@@ -75,11 +76,15 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// Sends a charged frame.
-    fn send(&mut self, id: ConnectionId, frame: &bytes::Bytes) {
+    fn send(&mut self, id: ConnectionId, frame: &bytes::Bytes, compress: Compress) {
         let sent = self.with_open(id, |outlet| {
             if !outlet.session.endpoint.is_close_sent() {
                 outlet.core.counters.messages_sent += 1;
-                outlet.io.send_shared(outlet.core, frame);
+                if outlet.io.flags.contains(Flags::DEFLATES) && compress != Compress::Never {
+                    outlet.send_compressed(frame, compress);
+                } else {
+                    outlet.io.send_shared(outlet.core, frame);
+                }
             }
             // What is queued is charged by now: never is less charged than waits.
             outlet.core.link.directory.discharge(id.index, frame.len());
@@ -157,9 +162,13 @@ impl Outlet<'_> {
             io.flags.insert_if(Flags::DRAIN_OWED, reply.wants_drain);
             if !frames.is_empty() {
                 core.counters.messages_sent += u64::from(reply.message_count);
-                io.send_frames(core, frames);
+                if io.flags.contains(Flags::DEFLATES) {
+                    self.send_compressed(frames, reply.compress);
+                } else {
+                    io.send_frames(core, frames);
+                }
             }
         }
-        core.link.directory.discharge(reply.id.index, frames.len());
+        self.core.link.directory.discharge(reply.id.index, frames.len());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::Compression;
 use crate::handshake::HeadLimits;
 use crate::protocol::{KeepAlive, Limits};
 
@@ -9,6 +11,8 @@ use crate::protocol::{KeepAlive, Limits};
 pub(crate) struct LoopConfig {
     pub(crate) head_limits: HeadLimits,
     pub(crate) limits: Limits,
+    #[cfg(feature = "deflate")]
+    pub(crate) compression: Compression,
     pub(crate) keep_alive: KeepAlive,
     pub(crate) handshake_timeout: Duration,
     pub(crate) close_timeout: Duration,

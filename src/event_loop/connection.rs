@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use super::carry::Carry;
 use super::flags::Flags;
 use super::subscriptions::Subscriptions;
-use super::timer_wheel::Tick;
+use super::timer_wheel::{Planned, Tick};
 use super::{Closed, ConnectionId};
 use crate::buf::WriteQueue;
 use crate::frame::CloseCode;
-use crate::handshake::{AcceptKey, RequestDecoder};
+use crate::handshake::{RequestDecoder, UpgradeRequest};
 use crate::protocol::Endpoint;
 use crate::transport::Stream;
 
@@ -34,7 +34,7 @@ pub(super) enum Phase<S> {
 
 pub(super) struct Deciding<S> {
     pub(super) state: S,
-    pub(super) upgrade: Option<AcceptKey>,
+    pub(super) upgrade: Option<UpgradeRequest>,
     pub(super) response: ResponseRules,
 }
 
@@ -101,7 +101,7 @@ pub(super) struct Io {
     /// When the last bytes arrived, or when the phase began that is being timed.
     pub(super) since: Tick,
     /// The wheel's valid entry for this connection.
-    pub(super) scheduled: Option<Tick>,
+    pub(super) scheduled: Planned,
     pub(super) flags: Flags,
 }
 
@@ -120,7 +120,7 @@ impl Io {
             id,
             peer,
             since: now,
-            scheduled: None,
+            scheduled: Planned::default(),
             flags: Flags::default(),
         }
     }

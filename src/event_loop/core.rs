@@ -50,7 +50,7 @@ impl Core {
         Self {
             cork: Vec::with_capacity(config.read_buffer_len),
             max_eased_len: SPLIT_FROM_LEN.min(config.max_backpressure / 2),
-            workspace: Workspace::new(Role::Server, config.limits),
+            workspace: workspace(&config),
             at_hand: AtHand::default(),
             queues: Pool::new(MAX_IDLE_COUNT),
             carries: Pool::new(MAX_IDLE_COUNT),
@@ -65,4 +65,11 @@ impl Core {
             config,
         }
     }
+}
+
+fn workspace(config: &LoopConfig) -> Workspace {
+    let workspace = Workspace::new(Role::Server, config.limits);
+    #[cfg(feature = "deflate")]
+    let workspace = workspace.with_compression(config.compression);
+    workspace
 }

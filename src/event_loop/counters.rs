@@ -13,6 +13,18 @@ macro_rules! counters {
         }
 
         impl Counters {
+            /// How many times shorter compression has made what was sent; `None`: nothing was.
+            #[must_use]
+            pub fn deflate_ratio(&self) -> Option<f64> {
+                ratio(self.deflated_from_bytes, self.deflated_to_bytes)
+            }
+
+            /// How many times longer what was received compressed became; `None`: nothing was.
+            #[must_use]
+            pub fn inflate_ratio(&self) -> Option<f64> {
+                ratio(self.inflated_to_bytes, self.inflated_from_bytes)
+            }
+
             /// Adds another loop's numbers.
             pub fn add(&mut self, other: &Self) {
                 $(self.$name += other.$name;)*
@@ -81,6 +93,22 @@ counters! {
     bytes_sent,
     /// Bytes that wait in the write queues now.
     bytes_queued,
+    /// Messages and publications that were compressed, each once for all who got it so.
+    messages_deflated,
+    /// Their bytes before.
+    deflated_from_bytes,
+    /// Their bytes after.
+    deflated_to_bytes,
+    /// Messages received compressed.
+    messages_inflated,
+    /// Their bytes as they came.
+    inflated_from_bytes,
+    /// Their bytes after.
+    inflated_to_bytes,
     /// Times that the loop went through its turn.
     turns,
+}
+
+fn ratio(long: u64, short: u64) -> Option<f64> {
+    (short > 0).then(|| long as f64 / short as f64)
 }

@@ -8,7 +8,7 @@ use super::connection::{Connection, Open, Phase};
 use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::Service;
-use super::timer_wheel::{Entry, TICK, Tick};
+use super::timer_wheel::{Entry, Planned, TICK, Tick};
 use crate::handshake::Response;
 use crate::protocol::KeepAliveAction;
 
@@ -32,8 +32,9 @@ impl<S: Service> EventLoop<S> {
             Due::At(Some(tick)) => tick,
             Due::Ping | Due::CatchUp | Due::GiveUp(_) => self.core.now.after(TICK),
         };
-        if connection.io.scheduled.is_none_or(|planned| !tick.is_at_or_after(planned)) {
-            connection.io.scheduled = Some(tick);
+        let planned = connection.io.scheduled.tick();
+        if planned.is_none_or(|planned| !tick.is_at_or_after(planned)) {
+            connection.io.scheduled = Planned::at(tick);
             self.core.wheel.insert(key, tick);
         }
     }
@@ -44,8 +45,8 @@ impl<S: Service> EventLoop<S> {
         for entry in entries.drain(..) {
             let Some(connection) = self.connections.get_mut(entry.key as usize) else { continue };
             // A deadline that came nearer meanwhile has an entry of its own.
-            if connection.io.scheduled == Some(entry.tick) {
-                connection.io.scheduled = None;
+            if connection.io.scheduled == Planned::at(entry.tick) {
+                connection.io.scheduled = Planned::default();
                 self.look_at_deadline(entry.key);
             }
         }
@@ -60,6 +61,7 @@ impl<S: Service> EventLoop<S> {
                 if let Phase::Open(open) = &mut connection.phase {
                     let (io, session, core) =
                         (&mut connection.io, &mut open.session, &mut self.core);
+                    session.rest();
                     Outlet { io, session, core }.ping(&[]);
                 }
                 self.finish_turn(key);

@@ -44,10 +44,18 @@ bitflags! {
         const FIN_RECEIVED = 1 << 17;
         /// The handler has closed, and the close frame waits for its turn in the mailbox.
         const CLOSE_POSTED = 1 << 18;
+        /// Messages may be sent compressed.
+        const DEFLATES = 1 << 19;
     }
 }
 
 impl Flags {
+    /// Whether nothing is remembered but what lasts as long as the connection.
+    #[inline]
+    pub(super) fn is_at_ease(self) -> bool {
+        self.difference(Self::DEFLATES).is_empty()
+    }
+
     /// Sets a flag; says whether it was not set before.
     #[inline]
     pub(super) fn raise(&mut self, flag: Self) -> bool {

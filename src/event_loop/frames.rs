@@ -9,6 +9,9 @@ use super::service::Service;
 use crate::frame::CloseCode;
 use crate::protocol::{AssembledMessage, Event, Message, ProtocolError};
 
+/// So many bytes of an assembled message count as a message.
+const COUNTED_LEN: usize = 1024;
+
 /// Decodes frames and calls the service, up to the turn's budget of messages; returns how far it
 /// came.
 #[inline]
@@ -65,7 +68,7 @@ fn consume_all<S: Service>(
                 Err(error) => fail(service, io, core, open, &error),
             }
         } else {
-            match consume_event(service, io, core, open, &mut input[at..]) {
+            match consume_event(service, io, core, open, &mut input[at..], &mut messages_left) {
                 0 => break,
                 used => at += used,
             }
@@ -88,10 +91,16 @@ fn consume_event<S: Service>(
     core: &mut Core,
     open: &mut Open<S::State>,
     input: &mut [u8],
+    messages_left: &mut u32,
 ) -> usize {
     match open.session.endpoint.decode(&mut core.workspace, input) {
         Ok((used, event)) => {
             if let Some(event) = event {
+                if let Event::Assembled(message) = &event {
+                    // Little that is received may be much when it is inflated.
+                    let extra = u32::try_from(message.len() / COUNTED_LEN).unwrap_or(u32::MAX);
+                    *messages_left = messages_left.saturating_sub(extra);
+                }
                 handle(service, io, core, open, event);
             }
             used

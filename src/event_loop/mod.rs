@@ -15,6 +15,8 @@ mod connection;
 mod core;
 mod counters;
 mod deadlines;
+#[cfg_attr(not(feature = "deflate"), path = "no_deflate.rs")]
+mod deflate;
 mod directory;
 mod fan_out;
 mod flags;

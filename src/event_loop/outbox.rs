@@ -6,7 +6,7 @@ use super::command::Command;
 use super::outlet::message_weight;
 use super::{ConnectionId, Loops, Outcome};
 use crate::frame::encode_frame;
-use crate::protocol::Outgoing;
+use crate::protocol::{Compress, Outgoing};
 
 /// More than this many bytes go to the loop at once.
 const MAX_GATHERED_LEN: usize = 64 * 1024;
@@ -25,6 +25,8 @@ pub(crate) struct Replies {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) id: ConnectionId,
+    /// Whether its messages are to be compressed.
+    pub(crate) compress: Compress,
     /// Where its frames end in [`Replies::frames`].
     pub(crate) end: usize,
     pub(crate) message_count: u32,
@@ -37,14 +39,16 @@ pub(crate) struct Reply {
 }
 
 impl Replies {
-    /// The reply to the connection whose turn it is.
-    fn reply(&mut self, id: ConnectionId) -> &mut Reply {
+    /// The reply to the connection whose turn it is. One that gets messages which are to be compressed
+    /// and ones which are not has several, one behind another.
+    fn reply(&mut self, id: ConnectionId, compress: Compress) -> &mut Reply {
         let at = match self.replies.last() {
-            Some(last) if last.id == id => self.replies.len() - 1,
+            Some(last) if last.id == id && last.compress == compress => self.replies.len() - 1,
             _ => {
                 let end = self.frames.len();
                 self.replies.push(Reply {
                     id,
+                    compress,
                     end,
                     message_count: 0,
                     dropped_count: 0,
@@ -55,6 +59,12 @@ impl Replies {
             }
         };
         &mut self.replies[at]
+    }
+
+    /// The last reply to the connection whose turn it is, whatever its messages.
+    fn last_reply(&mut self, id: ConnectionId) -> &mut Reply {
+        let last = self.replies.last().filter(|last| last.id == id);
+        self.reply(id, last.map_or(Compress::default(), |last| last.compress))
     }
 
     /// Empties the buffers; says whether they are worth keeping.
@@ -95,7 +105,7 @@ impl Outbox {
             encode_frame(&mut replies.frames, true, message.opcode, None, payload);
         }
         let end = replies.frames.len();
-        let reply = replies.reply(id);
+        let reply = replies.reply(id, message.compress);
         reply.end = end;
         reply.message_count += u32::from(outcome.is_accepted());
         reply.dropped_count += u32::from(outcome == Outcome::Dropped);
@@ -110,17 +120,14 @@ impl Outbox {
     /// A message of `len` bytes has been handled, whatever came of it.
     pub(crate) fn handled(&self, id: ConnectionId, len: usize) {
         self.turn_to(id);
-        self.replies.borrow_mut().reply(id).handled_len += message_weight(len);
+        self.replies.borrow_mut().last_reply(id).handled_len += message_weight(len);
     }
 
     /// Bytes gathered for the connection whose turn it is.
     pub(crate) fn gathered_len(&self, id: ConnectionId) -> usize {
         let replies = self.replies.borrow();
-        match &replies.replies[..] {
-            [.., previous, last] if last.id == id => last.end - previous.end,
-            [last] if last.id == id => last.end,
-            _ => 0,
-        }
+        let others = replies.replies.iter().rposition(|reply| reply.id != id);
+        replies.frames.len() - others.map_or(0, |at| replies.replies[at].end)
     }
 
     /// The next connection's turn: what was gathered for others leaves. Without frames there is no

@@ -14,7 +14,7 @@ use crate::protocol::{Outgoing, Payload};
 pub(super) const SPLIT_FROM_LEN: usize = 32 * 1024;
 
 /// Once the cork holds this much it is written before the turn ends.
-const MAX_CORK_LEN: usize = 64 * 1024;
+pub(super) const MAX_CORK_LEN: usize = 64 * 1024;
 
 pub(crate) struct Outlet<'a> {
     pub(super) io: &'a mut Io,
@@ -54,7 +54,9 @@ impl Outlet<'_> {
     #[inline]
     fn is_at_ease(&self) -> bool {
         let open = !self.session.is_closing(self.io.flags);
-        open && self.io.queue.is_none() && !self.core.own_mail.is_pending()
+        open && !self.io.flags.contains(Flags::DEFLATES)
+            && self.io.queue.is_none()
+            && !self.core.own_mail.is_pending()
     }
 
     /// [`send`](Self::send), whatever the state of things.
@@ -74,7 +76,9 @@ impl Outlet<'_> {
         }
         let queued = self.io.queued_len();
         self.core.counters.messages_sent += 1;
-        if payload.len() < SPLIT_FROM_LEN {
+        if self.io.flags.contains(Flags::DEFLATES) && self.cork_compressed(message) {
+            // It is in the cork.
+        } else if payload.len() < SPLIT_FROM_LEN {
             encode_frame(&mut self.core.cork, true, message.opcode, None, payload);
             if self.core.cork.len() >= MAX_CORK_LEN {
                 self.io.uncork(self.core);
@@ -104,11 +108,10 @@ impl Outlet<'_> {
     fn send_behind(&mut self, message: &Outgoing<'_>) -> Outcome {
         let (id, frame) = (self.io.id, message.encode_shared());
         let len = frame.len();
+        let command = Command::Send { id, frame, compress: message.compress };
         let directory = &self.core.link.directory;
         let mut outcome = directory.admit(id, len, self.core.config.max_backpressure);
-        if outcome.is_accepted()
-            && !self.core.own_mail.post(Command::Send { id, frame }, Patience::None)
-        {
+        if outcome.is_accepted() && !self.core.own_mail.post(command, Patience::None) {
             directory.refund(id, len);
             outcome = Outcome::Dropped;
         }

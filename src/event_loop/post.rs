@@ -9,14 +9,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-
 use super::command::Command;
 use super::outbox::Outbox;
 use super::{ConnectionId, LoopLink, Loops, Outcome};
 use crate::mailbox::Permit;
 use crate::pubsub::{
-    Batch, Publication, SubscribeOptions, Subscribed, Subscription, TopicCore, TopicRegistry,
+    Batch, Publication, SharedFrame, SubscribeOptions, Subscribed, Subscription, TopicCore,
+    TopicRegistry,
 };
 
 thread_local! {
@@ -162,11 +161,9 @@ pub(crate) fn publish(
     })
 }
 
-fn join(publications: &[Publication]) -> Bytes {
-    let len = publications.iter().map(|publication| publication.frame.len()).sum();
-    let mut frames = BytesMut::with_capacity(len);
-    publications.iter().for_each(|publication| frames.extend_from_slice(&publication.frame));
-    frames.freeze()
+fn join(publications: &[Publication]) -> SharedFrame {
+    let frames: Vec<_> = publications.iter().map(|publication| publication.frame.clone()).collect();
+    SharedFrame::join(&frames)
 }
 
 /// Subscribes a connection of the loop `link` to a topic, and says what it begins with: what that is
@@ -236,7 +233,7 @@ pub(crate) fn supply_snapshot(
     loops: &Loops,
     topic: &TopicCore,
     sequence: u64,
-    frame: Bytes,
+    frame: SharedFrame,
 ) -> bool {
     let supplied = topic.supply_snapshot(sequence, frame);
     if supplied {

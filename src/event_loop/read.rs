@@ -58,7 +58,7 @@ impl<S: Service> EventLoop<S> {
         }
         self.service.hand_over();
         io.uncork(core);
-        if !io.flags.is_empty() || open.session.endpoint.is_input_ended() {
+        if !io.flags.is_at_ease() || open.session.endpoint.is_input_ended() {
             self.finish_turn(key);
         }
         true
@@ -74,7 +74,7 @@ impl<S: Service> EventLoop<S> {
         let mut budget = self.core.config.max_bytes_per_turn;
         let mut reads_left = MAX_READS_PER_TURN;
         loop {
-            let before = self.core.counters.bytes_received;
+            let before = self.core.taken_in();
             let progress = self.read_once(key);
             let Some(connection) = self.connections.get_mut(key as usize) else { return };
             let flags = &mut connection.io.flags;
@@ -89,7 +89,7 @@ impl<S: Service> EventLoop<S> {
                 Progress::Drained if !flags.contains(Flags::END_ANNOUNCED) => break,
                 Progress::Drained | Progress::More => {}
             }
-            let read = (self.core.counters.bytes_received - before) as usize;
+            let read = (self.core.taken_in() - before) as usize;
             budget = budget.saturating_sub(read);
             reads_left -= 1;
             if budget == 0 || reads_left == 0 {
@@ -293,7 +293,7 @@ impl Io {
     /// Nothing waits, and nothing is remembered of earlier turns.
     #[inline]
     fn is_at_ease(&self) -> bool {
-        self.flags.is_empty() && self.queue.is_none() && self.carry.is_none()
+        self.flags.is_at_ease() && self.queue.is_none() && self.carry.is_none()
     }
 
     /// What its own messages have brought to its queue, or will if each is answered by as much.

@@ -7,6 +7,7 @@ use slab::Slab;
 
 use super::connection::{Connection, Open, Phase};
 use super::core::Core;
+use super::deflate::compressed_frames;
 use super::fan_out::Errands;
 use super::flags::Flags;
 use super::outlet::Outlet;
@@ -64,6 +65,9 @@ impl<S> Sink for Sockets<'_, S> {
             return Offer::Gone;
         }
         let core = &mut *self.core;
+        let compressed = compressed_frames(core, io, session, parcel);
+        let compressed = compressed.as_ref().map(|frames| Parcel { frames, ..*parcel });
+        let parcel = compressed.as_ref().unwrap_or(parcel);
         let limit = parcel.limit.min(core.config.max_backpressure);
         let mut queued = io.queued_len();
         if queued > 0 && queued + parcel.frames.len() > limit && io.flags.contains(Flags::DIRTY) {

@@ -3,6 +3,7 @@
 //! A hashed wheel: a deadline goes into the slot of its tick modulo the wheel's size. Activity does
 //! not touch it; when the slot comes round, the owner is asked what its deadline is *now*.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 /// How long a tick is. Deadlines are kept to within about one.
@@ -53,6 +54,20 @@ impl Tick {
         } else {
             Duration::ZERO
         }
+    }
+}
+
+/// A tick or none, in the space of one. The very first is taken for the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Planned(Option<NonZeroU32>);
+
+impl Planned {
+    pub(crate) fn at(tick: Tick) -> Self {
+        Self(NonZeroU32::new(tick.0.max(1)))
+    }
+
+    pub(crate) fn tick(self) -> Option<Tick> {
+        self.0.map(|tick| Tick(tick.get()))
     }
 }
 

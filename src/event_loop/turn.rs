@@ -143,6 +143,7 @@ impl<S: Service> EventLoop<S> {
         self.flush_dirty();
         self.expire(due);
         self.core.counters.turns += 1;
+        self.core.count_deflated();
         self.core.link.counters.publish(&self.core.counters);
     }
 

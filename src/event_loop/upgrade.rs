@@ -5,10 +5,11 @@ use http::{HeaderMap, Method, StatusCode};
 use super::EventLoop;
 use super::command::Decision;
 use super::connection::{Connection, Deciding, Open, Phase, ResponseRules, Session};
+use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::{Answer, Service};
 use crate::handshake::{
-    AcceptKey, HandshakeError, Request, Response, encode_switching_protocols, validate_upgrade,
+    HandshakeError, Request, Response, UpgradeRequest, encode_switching_protocols, validate_upgrade,
 };
 
 impl<S: Service> EventLoop<S> {
@@ -46,7 +47,7 @@ impl<S: Service> EventLoop<S> {
         };
         let upgrade = if request.is_upgrade() {
             match validate_upgrade(&request) {
-                Ok(upgrade) => Some(upgrade.accept()),
+                Ok(upgrade) => Some(upgrade),
                 Err(error) => return self.refuse(key, rules, &error),
             }
         } else {
@@ -89,13 +90,13 @@ impl<S: Service> EventLoop<S> {
         &mut self,
         key: u32,
         decision: Decision,
-        upgrade: Option<AcceptKey>,
+        upgrade: Option<UpgradeRequest>,
         rules: ResponseRules,
         state: Option<S::State>,
     ) {
         match (decision, upgrade, state) {
-            (Decision::Upgrade { subprotocol, headers }, Some(accept), Some(state)) => {
-                self.open(key, &accept, subprotocol.as_deref(), &headers, state);
+            (Decision::Upgrade { subprotocol, headers }, Some(upgrade), Some(state)) => {
+                self.open(key, &upgrade, subprotocol.as_deref(), &headers, state);
             }
             (Decision::Respond(response), upgrade, _) => {
                 let keep_alive = rules.keep_alive && upgrade.is_none();
@@ -109,19 +110,23 @@ impl<S: Service> EventLoop<S> {
     fn open(
         &mut self,
         key: u32,
-        accept: &AcceptKey,
+        upgrade: &UpgradeRequest,
         subprotocol: Option<&str>,
         headers: &HeaderMap,
         state: S::State,
     ) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let mut head = Vec::with_capacity(256);
-        encode_switching_protocols(accept, subprotocol, None, headers, &mut head);
         let core = &mut self.core;
+        let (extensions, endpoint) = core.negotiate(upgrade.extensions());
+        let accept = upgrade.accept();
+        encode_switching_protocols(&accept, subprotocol, extensions.as_deref(), headers, &mut head);
         connection.io.send_opaque(core, head);
         connection.io.since = core.now;
+        connection.io.flags.insert_if(Flags::DEFLATES, extensions.is_some());
         core.counters.upgraded += 1;
-        connection.phase = Phase::Open(Open { state, session: Session::default() });
+        connection.phase =
+            Phase::Open(Open { state, session: Session { endpoint, ..Session::default() } });
         let Connection { io, phase: Phase::Open(open) } = connection else { return };
         let Open { state, session } = open;
         self.service.open(&mut Outlet { io, session, core }, state);

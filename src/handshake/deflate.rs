@@ -72,7 +72,7 @@ mod tests {
 
     use super::super::extension;
     use super::*;
-    use crate::deflate::{Compression, CompressionMode, Dedicated, WindowBits};
+    use crate::deflate::{Compression, CompressionMode, DedicatedCompression, WindowBits};
 
     fn read(value: &str) -> Vec<ExtensionOffer> {
         let mut headers = HeaderMap::new();
@@ -81,7 +81,8 @@ mod tests {
     }
 
     fn dedicated(server_window_bits: u8, client_window_bits: u8) -> Compression {
-        let dedicated = Dedicated { server_window_bits, client_window_bits, max_count: 9 };
+        let dedicated =
+            DedicatedCompression { server_window_bits, client_window_bits, max_count: 9 };
         Compression { mode: CompressionMode::Dedicated(dedicated), ..Compression::shared() }
     }
 

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-
 use super::history::{Lacking, Piece, Position};
 use super::lag::Lag;
 use super::notice::{Missed, Notice};
 use super::subscribers::Subscribers;
-use super::{Delivery, Note, Offer, Overflow, Parcel, Sink, SubscriberTable, TopicId};
+use super::{Delivery, Note, Offer, Overflow, Parcel, SharedFrame, Sink, SubscriberTable, TopicId};
 
 impl SubscriberTable {
     /// Sends a lagging subscriber the next piece of what it lacks, if it can take more. Once it lacks
@@ -36,7 +34,7 @@ enum Next {
 /// The next piece for one subscriber, ready to be sent, and what it means in numbers.
 #[derive(Default)]
 struct Update {
-    frames: Vec<Bytes>,
+    frames: Vec<SharedFrame>,
     /// Where the subscriber is once it has it.
     delivered: u64,
     counted: u64,
@@ -67,10 +65,11 @@ impl Subscribers {
             return Next::StillLagging;
         };
         if !update.frames.is_empty() {
-            let frames = join(&update.frames);
+            let frames = SharedFrame::join(&update.frames);
             let parcel = Parcel {
                 topic: self.topic.id(),
                 frames: &frames,
+                shared: &frames,
                 count: u32::try_from(update.delivered_count).unwrap_or(u32::MAX),
                 limit: usize::MAX,
                 warn_len: slow_consumer.warn_len,
@@ -297,13 +296,4 @@ impl Subscribers {
         lag.awaits_snapshot = false;
         lag.new &= !update.has_snapshot;
     }
-}
-
-fn join(frames: &[Bytes]) -> Bytes {
-    if let [frame] = frames {
-        return frame.clone();
-    }
-    let mut joined = BytesMut::with_capacity(frames.iter().map(Bytes::len).sum());
-    frames.iter().for_each(|frame| joined.extend_from_slice(frame));
-    joined.freeze()
 }

@@ -81,6 +81,7 @@ impl Subscribers {
         let parcel = Parcel {
             topic: batch.topic,
             frames: &batch.frames,
+            shared: &batch.frames,
             count: u32::try_from(count).unwrap_or(u32::MAX),
             limit: if lags { slow_consumer.lag_len } else { usize::MAX },
             warn_len: slow_consumer.warn_len,

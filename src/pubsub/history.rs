@@ -1,10 +1,8 @@
 //! What a topic remembers of its publications, for those that come later or lag behind.
 
-use bytes::Bytes;
-
 use super::log::{Log, Plan, Snapshot};
 use super::values::Values;
-use super::{Delivery, Publication, Start, Subscribed, TopicOptions};
+use super::{Delivery, Publication, SharedFrame, Start, Subscribed, TopicOptions};
 
 /// A topic's sequence number and what it retains. Publishers and subscribers take turns with it.
 #[derive(Debug)]
@@ -44,7 +42,7 @@ pub(super) struct Position {
 pub(super) struct Piece {
     pub(super) snapshot: Option<Snapshot>,
     /// Publications or latest values with their sequence numbers, in their order.
-    pub(super) frames: Vec<(u64, Bytes)>,
+    pub(super) frames: Vec<(u64, SharedFrame)>,
     /// Where the subscriber is once it has them.
     pub(super) delivered: u64,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::options::Merge;
-use super::{Begin, Publication};
+use super::{Begin, Publication, SharedFrame};
 
 /// Where a lagging subscriber is.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub(super) struct Merged {
 #[derive(Debug)]
 pub(super) struct MergedValue {
     key: Bytes,
-    pub(super) frame: Bytes,
+    pub(super) frame: SharedFrame,
     /// Out of how many publications.
     pub(super) count: u64,
 }

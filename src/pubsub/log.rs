@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
-use super::ReplayLimits;
+use super::{ReplayLimits, SharedFrame};
 
 /// The replay ring, and the latest snapshot.
 #[derive(Debug)]
@@ -20,7 +18,7 @@ pub(super) struct Log {
 
 #[derive(Debug)]
 struct Entry {
-    frame: Bytes,
+    frame: SharedFrame,
     /// Bytes published up to here, since the beginning.
     end: u64,
 }
@@ -29,7 +27,7 @@ struct Entry {
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     pub(super) sequence: u64,
-    pub(super) frame: Bytes,
+    pub(super) frame: SharedFrame,
 }
 
 /// How a subscriber is brought up to date.
@@ -50,7 +48,7 @@ impl Log {
     }
 
     /// The next publication. O(1), amortized.
-    pub(super) fn push(&mut self, frame: &Bytes) {
+    pub(super) fn push(&mut self, frame: &SharedFrame) {
         let end = self.end() + frame.len() as u64;
         if self.limits.max_count == 0 {
             self.base += 1;
@@ -88,7 +86,7 @@ impl Log {
     }
 
     /// The publication with this number.
-    pub(super) fn entry(&self, sequence: u64) -> Option<&Bytes> {
+    pub(super) fn entry(&self, sequence: u64) -> Option<&SharedFrame> {
         let at = usize::try_from(sequence.checked_sub(self.base + 1)?).ok()?;
         self.entries.get(at).map(|entry| &entry.frame)
     }
@@ -141,16 +139,18 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn log(max_count: usize, max_len: usize, lens: &[usize]) -> Log {
         let mut log = Log::new(ReplayLimits { max_count, max_len });
-        lens.iter().for_each(|&len| log.push(&Bytes::from(vec![0; len])));
+        lens.iter().for_each(|&len| log.push(&Bytes::from(vec![0; len]).into()));
         log
     }
 
     fn snapshot(sequence: u64, len: usize) -> Snapshot {
-        Snapshot { sequence, frame: Bytes::from(vec![1; len]) }
+        Snapshot { sequence, frame: Bytes::from(vec![1; len]).into() }
     }
 
     #[test]
@@ -158,8 +158,8 @@ mod tests {
         let by_count = log(3, 1000, &[1, 2, 3, 4, 5]);
         assert!(!by_count.covers(1) && by_count.covers(2));
         assert_eq!(by_count.entry(2), None);
-        assert_eq!(by_count.entry(3).map(Bytes::len), Some(3));
-        assert_eq!(by_count.entry(5).map(Bytes::len), Some(5));
+        assert_eq!(by_count.entry(3).map(|frame| frame.len()), Some(3));
+        assert_eq!(by_count.entry(5).map(|frame| frame.len()), Some(5));
         assert_eq!(by_count.entry(6), None);
         let by_len = log(100, 10, &[4, 4, 4]);
         assert!(!by_len.covers(0) && by_len.covers(1));
@@ -189,12 +189,12 @@ mod tests {
         assert!(log.supply(snapshot(2, 15)));
         assert!(!log.supply(snapshot(1, 15)), "older than the one at hand");
         assert!(!log.is_snapshot_stale());
-        log.push(&Bytes::from_static(b"0123456789"));
+        log.push(&Bytes::from_static(b"0123456789").into());
         assert!(!log.is_snapshot_stale());
-        log.push(&Bytes::from_static(b"0123456789"));
+        log.push(&Bytes::from_static(b"0123456789").into());
         assert!(log.is_snapshot_stale(), "20 bytes follow 15");
         assert_eq!(log.plan(None, 4), Plan::Snapshot, "but it serves");
-        (0..2).for_each(|_| log.push(&Bytes::from_static(b"0123456789")));
+        (0..2).for_each(|_| log.push(&Bytes::from_static(b"0123456789").into()));
         assert_eq!(log.plan(None, 6), Plan::Wait);
         assert_eq!(log.plan(Some(2), 6), Plan::Wait);
         assert_eq!(log.plan(Some(3), 6), Plan::Replay);

@@ -4,10 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::notice::Notice;
-use super::{Delivery, Overflow};
+use super::{Delivery, Overflow, SharedFrame, TopicCore};
 use crate::protocol::{Message, Outgoing};
 
 /// The settings of a topic. The thread that first asks for it by name decides them.
@@ -34,7 +32,7 @@ pub struct TopicOptions {
 }
 
 /// The size of a topic's replay ring: the last publications, kept for subscribers that come back or
-/// that lag. The oldest go first.
+/// that lag. The oldest go first. Where subscribers take them compressed, that form is kept beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayLimits {
     /// Publications kept at most.
@@ -202,26 +200,28 @@ pub(crate) struct SnapshotSource(Arc<SnapshotFn>);
 
 impl Merge {
     /// One frame out of two; the newer one if user code fails.
-    pub(super) fn merge(&self, older: &Bytes, newer: &Bytes) -> Bytes {
+    pub(super) fn merge(&self, older: &SharedFrame, newer: &SharedFrame) -> SharedFrame {
         let merged = match (Message::of_server_frame(older), Message::of_server_frame(newer)) {
             (Some(older), Some(newer)) => guard("merge", || (self.0)(older, newer)),
             _ => None,
         };
-        merged.map_or_else(|| newer.clone(), |message| message.encode_shared())
+        // For one subscriber alone.
+        merged.map_or_else(|| newer.clone(), |message| SharedFrame::new(&message, false))
     }
 }
 
 impl NoticeMaker {
-    pub(super) fn make(&self, notice: &Notice<'_>) -> Option<Bytes> {
-        Some(guard("notice", || (self.0)(notice))??.encode_shared())
+    pub(super) fn make(&self, notice: &Notice<'_>) -> Option<SharedFrame> {
+        let message = guard("notice", || (self.0)(notice))??;
+        Some(SharedFrame::new(&message, false))
     }
 }
 
 impl SnapshotSource {
     /// The state's sequence number and frame. Called by whoever may run user code.
-    pub(crate) fn take(&self) -> Option<(u64, Bytes)> {
+    pub(crate) fn take(&self, topic: &TopicCore) -> Option<(u64, SharedFrame)> {
         let (sequence, message) = guard("snapshot source", || (self.0)())??;
-        Some((sequence, message.encode_shared()))
+        Some((sequence, topic.encode(&message)))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::TopicId;
+use super::{SharedFrame, TopicId};
 
 /// One message on its way to all subscribers.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub struct Publication {
     /// What it is the latest value of. Empty: of the topic itself.
     pub key: Bytes,
     /// The whole frame, as every subscriber gets it.
-    pub frame: Bytes,
+    pub frame: SharedFrame,
 }
 
 /// Publications of one topic, one behind another, as a loop gets them.
@@ -25,7 +25,7 @@ pub struct Batch {
     /// The last one's sequence number.
     pub last: u64,
     /// All of their frames.
-    pub frames: Bytes,
+    pub frames: SharedFrame,
     /// Each by itself, if the topic merges values.
     pub parts: Option<Arc<[Publication]>>,
 }
@@ -68,13 +68,12 @@ impl Batch {
         if rest.is_empty() {
             return Some(first.clone());
         }
-        let mut frames =
-            BytesMut::with_capacity(batches.iter().map(|batch| batch.frames.len()).sum());
-        batches.iter().for_each(|batch| frames.extend_from_slice(&batch.frames));
+        let frames: Vec<_> = batches.iter().map(|batch| batch.frames.clone()).collect();
+        let frames = SharedFrame::join(&frames);
         let parts = first.parts.is_some().then(|| {
             let parts = batches.iter().filter_map(|batch| batch.parts.as_deref());
             parts.flatten().cloned().collect()
         });
-        Some(Self { topic: first.topic, first: first.first, last, frames: frames.freeze(), parts })
+        Some(Self { topic: first.topic, first: first.first, last, frames, parts })
     }
 }

@@ -13,6 +13,7 @@ pub struct TopicRegistry {
     loop_count: usize,
     /// For topics that do not say otherwise.
     slow_consumer: SlowConsumer,
+    deflates: bool,
 }
 
 #[derive(Debug, Default)]
@@ -26,7 +27,17 @@ impl TopicRegistry {
     /// A registry for a server with `loop_count` event loops.
     #[must_use]
     pub fn new(loop_count: usize, slow_consumer: SlowConsumer) -> Arc<Self> {
-        Arc::new(Self { names: Mutex::default(), loop_count, slow_consumer })
+        Self::with_compression(loop_count, slow_consumer, false)
+    }
+
+    /// The same for a server whose connections take publications compressed, if it `deflates`.
+    #[must_use]
+    pub fn with_compression(
+        loop_count: usize,
+        slow_consumer: SlowConsumer,
+        deflates: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self { names: Mutex::default(), loop_count, slow_consumer, deflates })
     }
 
     /// The topic called `name`; a new one is set up by `options`, one that exists stays as it is.
@@ -46,7 +57,9 @@ impl TopicRegistry {
             return topic;
         }
         let registry = Arc::downgrade(self);
-        let topic = TopicCore::new(name, options, self.slow_consumer, self.loop_count, registry);
+        let (slow_consumer, deflates, loop_count) =
+            (self.slow_consumer, self.deflates, self.loop_count);
+        let topic = TopicCore::new(name, options, slow_consumer, deflates, loop_count, registry);
         let topic = Arc::new(topic);
         for loop_index in names.loops_with_prefix_of(name, self.loop_count) {
             topic.add_interest(loop_index);

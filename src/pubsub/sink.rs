@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{TopicCore, TopicId};
+use super::{SharedFrame, TopicCore, TopicId};
 
 /// The subscribers' connections, as the fan-out sees them: by key.
 ///
@@ -48,6 +48,8 @@ pub struct Parcel<'a> {
     pub topic: TopicId,
     /// Whole frames, one behind another.
     pub frames: &'a Bytes,
+    /// The same, with their compressed form.
+    pub shared: &'a SharedFrame,
     /// How many publications they are.
     pub count: u32,
     /// Bytes that may wait with them; the connection's own limit holds beside it.

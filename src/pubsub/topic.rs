@@ -5,12 +5,14 @@ use std::hash::Hasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
-use bytes::Bytes;
-
 use super::history::{Begin, History, Lacking, Piece, Position};
 use super::log::Snapshot;
 use super::stats::{LoopStats, TopicStats};
-use super::{Delivery, Publication, SlowConsumer, Start, Subscribed, TopicOptions, TopicRegistry};
+use super::{
+    Delivery, Publication, SharedFrame, SlowConsumer, Start, Subscribed, TopicOptions,
+    TopicRegistry,
+};
+use crate::protocol::Outgoing;
 
 /// Tells topics apart for the life of the process, also ones of the same name one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +43,8 @@ pub struct TopicCore {
     name: String,
     options: TopicOptions,
     slow_consumer: SlowConsumer,
+    /// Subscribers may take their frames compressed.
+    deflates: bool,
     per_loop: Box<[PerLoop]>,
     /// Held while publications are put into the loops' mailboxes, so that every loop sees the same
     /// order; no user code runs under it.
@@ -64,6 +68,7 @@ impl TopicCore {
         name: &str,
         options: TopicOptions,
         slow_consumer: SlowConsumer,
+        deflates: bool,
         loop_count: usize,
         registry: Weak<TopicRegistry>,
     ) -> Self {
@@ -72,6 +77,7 @@ impl TopicCore {
             id: TopicId(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
             name: name.to_owned(),
             slow_consumer: options.slow_consumer.unwrap_or(slow_consumer),
+            deflates,
             per_loop: (0..loop_count).map(|_| PerLoop::default()).collect(),
             history: Mutex::new(History::new(&options)),
             snapshot_awaited: AtomicBool::new(false),
@@ -110,6 +116,11 @@ impl TopicCore {
         &self.slow_consumer
     }
 
+    /// A message as its subscribers get it.
+    pub(crate) fn encode(&self, message: &Outgoing<'_>) -> SharedFrame {
+        SharedFrame::new(message, self.deflates)
+    }
+
     /// Publications so far.
     #[must_use]
     pub fn sequence(&self) -> u64 {
@@ -146,7 +157,7 @@ impl TopicCore {
 
     /// Replaces the snapshot, unless it is newer, there never was such a publication, or those after
     /// it are at hand no more; says whether it did. The loops to be told are named by [`take_waiting_loops`](Self::take_waiting_loops).
-    pub fn supply_snapshot(&self, sequence: u64, frame: Bytes) -> bool {
+    pub fn supply_snapshot(&self, sequence: u64, frame: SharedFrame) -> bool {
         let mut history = self.lock();
         let supplied = history.supply(Snapshot { sequence, frame });
         if supplied {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
+use super::SharedFrame;
+
 /// The values of a conflated topic. What a subscriber lacks is found by sequence number alone, so
 /// nothing is held for those that lag.
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub(super) struct Values {
 #[derive(Debug)]
 struct Value {
     key: Bytes,
-    frame: Bytes,
+    frame: SharedFrame,
 }
 
 impl Values {
@@ -40,7 +42,7 @@ impl Values {
     }
 
     /// A key's new value. O(log keys).
-    pub(super) fn insert(&mut self, sequence: u64, key: &Bytes, frame: Bytes) {
+    pub(super) fn insert(&mut self, sequence: u64, key: &Bytes, frame: SharedFrame) {
         let key = match self.sequences.get_mut(key) {
             Some(before) => {
                 let value = self.by_sequence.remove(before);
@@ -63,7 +65,11 @@ impl Values {
 
     /// The values published after `after` and up to `upto`, oldest first, with their sequence
     /// numbers.
-    pub(super) fn between(&self, after: u64, upto: u64) -> impl Iterator<Item = (u64, &Bytes)> {
+    pub(super) fn between(
+        &self,
+        after: u64,
+        upto: u64,
+    ) -> impl Iterator<Item = (u64, &SharedFrame)> {
         // An empty range must not be asked for the wrong way round.
         let range = after.saturating_add(1)..=upto.max(after.saturating_add(1));
         let values = self.by_sequence.range(range).take_while(move |(at, _)| **at <= upto);
@@ -97,7 +103,7 @@ mod tests {
         for (sequence, key, frame) in
             [(1, "a", "a1"), (2, "b", "b2"), (3, "a", "a3"), (4, "c", "c4")]
         {
-            values.insert(sequence, &bytes(key), bytes(frame));
+            values.insert(sequence, &bytes(key), bytes(frame).into());
         }
         assert_eq!(between(&values, 0, 4), [(2, &b"b2"[..]), (3, b"a3"), (4, b"c4")]);
         assert_eq!(between(&values, 2, 3), [(3, &b"a3"[..])]);
@@ -111,14 +117,14 @@ mod tests {
     #[test]
     fn there_are_never_more_keys_than_allowed() {
         let mut values = Values::new(2);
-        values.insert(1, &bytes("a"), bytes("1"));
+        values.insert(1, &bytes("a"), bytes("1").into());
         let fits = |values: &Values, keys: &[&'static str]| {
             let keys: Vec<_> = keys.iter().map(|key| bytes(key)).collect();
             values.has_room(keys.iter())
         };
         assert!(fits(&values, &["b"]) && fits(&values, &["a", "b"]));
         assert!(!fits(&values, &["b", "c"]));
-        values.insert(2, &bytes("b"), bytes("2"));
+        values.insert(2, &bytes("b"), bytes("2").into());
         assert!(fits(&values, &["a", "b"]) && !fits(&values, &["c"]));
         values.remove(b"a");
         assert!(fits(&values, &["c"]));

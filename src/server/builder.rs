@@ -9,6 +9,8 @@ use super::lane::{LaneSender, lane};
 use super::lane_service::LaneService;
 use super::running::{Server, Threads};
 use super::{Config, Error, Handler, Result, ServerHandle};
+#[cfg(feature = "deflate")]
+use crate::deflate::Compression;
 use crate::event_loop::{EventLoop, Loops, Seat, Service, Unstarted};
 use crate::handshake::HeadLimits;
 use crate::protocol::Limits;
@@ -52,6 +54,13 @@ impl Builder {
     /// Limits of messages. See [`Config::limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
+        self
+    }
+
+    /// Compression of messages. See [`Config::compression`].
+    #[cfg(feature = "deflate")]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.config.compression = compression;
         self
     }
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::{Error, Result};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compression, CompressionMode, DedicatedCompression};
 use crate::event_loop::{LoopConfig, MAX_SEND_LEN};
 use crate::handshake::HeadLimits;
 use crate::protocol::{KeepAlive, Limits};
@@ -24,6 +26,11 @@ pub struct Config {
     pub head_limits: HeadLimits,
     /// Limits of messages. Beyond: close code 1009 or 1008. Defaults: 1 MiB, 65,536 fragments.
     pub limits: Limits,
+    /// Whether and how messages are compressed, with clients that offer it (permessage-deflate, RFC
+    /// 7692). Default: not. [`limits`](Self::limits) are those of messages as they are when inflated;
+    /// inflating stops there.
+    #[cfg(feature = "deflate")]
+    pub compression: Compression,
     /// How long a connection may be silent. Defaults: a ping after 30 s, the end after 60 s.
     pub keep_alive: KeepAlive,
     /// How long a client may take for its request, from the connection or the last response on.
@@ -63,6 +70,8 @@ impl Default for Config {
             max_connections: 100_000,
             head_limits: HeadLimits::default(),
             limits: Limits::default(),
+            #[cfg(feature = "deflate")]
+            compression: Compression::off(),
             keep_alive: KeepAlive {
                 ping_interval: Some(Duration::from_secs(30)),
                 idle_timeout: Some(Duration::from_secs(60)),
@@ -95,6 +104,8 @@ impl Config {
         in_range("limits.max_message_len", self.limits.max_message_len, 1, 1 << 40)?;
         in_range("limits.max_frame_len", self.limits.max_frame_len, 1, 1 << 40)?;
         in_range("limits.max_fragment_count", self.limits.max_fragment_count as usize, 1, 1 << 32)?;
+        #[cfg(feature = "deflate")]
+        check_compression(&self.compression)?;
         in_range("max_backpressure", self.max_backpressure, 1, MAX_SEND_LEN)?;
         in_range("max_lane_len", self.max_lane_len, 4096, 1 << 40)?;
         in_range("read_buffer_len", self.read_buffer_len, self.head_limits.max_head_len, 1 << 30)?;
@@ -121,10 +132,20 @@ impl Config {
         }
     }
 
+    /// Whether messages may be sent compressed.
+    pub(super) fn deflates(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.compression.mode != CompressionMode::Off;
+        #[cfg(not(feature = "deflate"))]
+        false
+    }
+
     pub(super) fn for_loop(&self) -> LoopConfig {
         LoopConfig {
             head_limits: self.head_limits,
             limits: self.limits,
+            #[cfg(feature = "deflate")]
+            compression: self.compression,
             keep_alive: self.keep_alive,
             handshake_timeout: self.handshake_timeout,
             close_timeout: self.close_timeout,
@@ -135,6 +156,16 @@ impl Config {
             max_bytes_per_turn: self.max_bytes_per_turn,
         }
     }
+}
+
+#[cfg(feature = "deflate")]
+fn check_compression(compression: &Compression) -> Result<()> {
+    in_range("compression.level", usize::from(compression.level), 1, 9)?;
+    let CompressionMode::Dedicated(dedicated) = compression.mode else { return Ok(()) };
+    let DedicatedCompression { server_window_bits, client_window_bits, max_count } = dedicated;
+    in_range("compression.mode.server_window_bits", usize::from(server_window_bits), 8, 15)?;
+    in_range("compression.mode.client_window_bits", usize::from(client_window_bits), 8, 15)?;
+    in_range("compression.mode.max_count", max_count, 1, 1 << 24)
 }
 
 fn in_range(field: &'static str, value: usize, min: usize, max: usize) -> Result<()> {
@@ -160,6 +191,33 @@ mod tests {
     #[test]
     fn the_defaults_are_in_order() {
         assert!(Config::default().check().is_ok());
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn what_is_wrong_with_compression_is_named() {
+        let dedicated = |server_window_bits, client_window_bits, max_count| Compression {
+            mode: CompressionMode::Dedicated(DedicatedCompression {
+                server_window_bits,
+                client_window_bits,
+                max_count,
+            }),
+            ..Compression::shared()
+        };
+        let cases = [
+            ("compression.level", Compression { level: 0, ..Compression::shared() }),
+            ("compression.level", Compression { level: 10, ..Compression::off() }),
+            ("compression.mode.server_window_bits", dedicated(7, 15, 1)),
+            ("compression.mode.client_window_bits", dedicated(15, 16, 1)),
+            ("compression.mode.max_count", dedicated(8, 8, 0)),
+        ];
+        for (field, compression) in cases {
+            let error = Config { compression, ..Config::default() }.check().expect_err(field);
+            assert_eq!(error.config_field(), Some(field));
+        }
+        for compression in [Compression::shared(), dedicated(8, 15, 1)] {
+            assert!(Config { compression, ..Config::default() }.check().is_ok());
+        }
     }
 
     #[test]

@@ -14,10 +14,8 @@ use crate::event_loop::{
     supply_snapshot,
 };
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN, OpCode, encode_frame};
-use crate::protocol::Outgoing;
-use crate::pubsub::{
-    SnapshotSource, Start, SubscribeOptions, Subscribed, TopicCore, TopicOptions, TopicRegistry,
-};
+use crate::protocol::{Compress, Outgoing};
+use crate::pubsub::{Start, SubscribeOptions, Subscribed, TopicCore, TopicOptions, TopicRegistry};
 use crate::transport::LocalAddr;
 
 /// A handle to a running server. Cheap to clone; every thread may use it, callbacks too.
@@ -38,7 +36,8 @@ struct Shared {
 
 impl ServerHandle {
     pub(super) fn new(loops: Loops, local_addrs: Vec<LocalAddr>, config: &Config) -> Self {
-        let topics = TopicRegistry::new(loops.len(), config.slow_consumer);
+        let topics =
+            TopicRegistry::with_compression(loops.len(), config.slow_consumer, config.deflates());
         let max_backpressure = config.max_backpressure;
         let started = Instant::now();
         Self { shared: Arc::new(Shared { loops, topics, local_addrs, max_backpressure, started }) }
@@ -55,7 +54,8 @@ impl ServerHandle {
     /// Never waits: when the connection's loop is thousands of commands behind, it answers
     /// `Dropped`.
     pub fn send<'m>(&self, id: ConnectionId, message: impl Into<Outgoing<'m>>) -> Outcome {
-        self.send_frame(id, message.into().encode_shared())
+        let message = message.into();
+        self.send_frame(id, message.encode_shared(), message.compress)
     }
 
     /// Sends a ping of at most 125 bytes. Unlike one by a callback in inline mode it waits behind
@@ -66,14 +66,15 @@ impl ServerHandle {
         }
         let mut frame = Vec::with_capacity(2 + payload.len());
         encode_frame(&mut frame, true, OpCode::Ping, None, payload);
-        self.send_frame(id, frame.into())
+        self.send_frame(id, frame.into(), Compress::Never)
     }
 
-    fn send_frame(&self, id: ConnectionId, frame: Bytes) -> Outcome {
+    fn send_frame(&self, id: ConnectionId, frame: Bytes, compress: Compress) -> Outcome {
         let Some(link) = self.link(id) else { return Outcome::Gone };
         let len = frame.len();
         let outcome = link.directory.admit(id, len, self.shared.max_backpressure);
-        if outcome.is_accepted() && !post(link, Command::Send { id, frame }, Patience::None) {
+        let command = Command::Send { id, frame, compress };
+        if outcome.is_accepted() && !post(link, command, Patience::None) {
             link.directory.refund(id, len);
             link.sends_refused.fetch_add(1, Ordering::Relaxed);
             return Outcome::Dropped;
@@ -206,7 +207,7 @@ impl ServerHandle {
 
     /// Asks a topic's source for a snapshot, where user code may run.
     pub(super) fn take_snapshot(&self, topic: &TopicCore) {
-        let taken = topic.options().snapshot_source.as_ref().and_then(SnapshotSource::take);
+        let taken = topic.options().snapshot_source.as_ref().and_then(|source| source.take(topic));
         let supplied = taken.is_some_and(|(sequence, frame)| {
             supply_snapshot(&self.shared.loops, topic, sequence, frame)
         });

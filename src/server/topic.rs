@@ -14,7 +14,7 @@ const MAX_TRY_COUNT: usize = 1000;
 
 /// A named topic. Cheap to clone; every thread may publish, callbacks too.
 ///
-/// A publication is encoded once for all subscribers. One publisher's publications arrive in order,
+/// A publication is encoded once for all subscribers, and compressed once for those that take it so. One publisher's publications arrive in order,
 /// with no duplicate, and every gap is one that the topic's [`Delivery`] made and counted.
 ///
 /// No call waits, but for [`publish_wait`](Self::publish_wait). When an event loop with subscribers
@@ -70,7 +70,7 @@ impl Topic {
         let key = Bytes::copy_from_slice(key.as_ref());
         for _ in 0..MAX_TRY_COUNT {
             let sequence = self.core.sequence() + 1;
-            let Some(publication) = encode(key.clone(), &message(sequence).into()) else {
+            let Some(publication) = self.encode(key.clone(), &message(sequence).into()) else {
                 return Outcome::Dropped;
             };
             let outcome = publish(&self.loops, &self.core, &mut [publication], Some(sequence));
@@ -99,7 +99,9 @@ impl Topic {
         let mut len = 0;
         for (key, message) in values {
             let key = Bytes::copy_from_slice(key.as_ref());
-            let Some(publication) = encode(key, &message.into()) else { return Outcome::Dropped };
+            let Some(publication) = self.encode(key, &message.into()) else {
+                return Outcome::Dropped;
+            };
             len += publication.frame.len();
             if len > MAX_SEND_LEN {
                 return Outcome::Dropped;
@@ -127,7 +129,7 @@ impl Topic {
         timeout: Duration,
     ) -> Outcome {
         let key = Bytes::copy_from_slice(key.as_ref());
-        let Some(publication) = encode(key, &message.into()) else { return Outcome::Dropped };
+        let Some(publication) = self.encode(key, &message.into()) else { return Outcome::Dropped };
         let mut publications = [publication];
         let start = Instant::now();
         let mut pause = Duration::from_micros(20);
@@ -142,10 +144,15 @@ impl Topic {
     }
 
     fn publish_one(&self, key: Bytes, message: Outgoing<'_>) -> Outcome {
-        match encode(key, &message) {
+        match self.encode(key, &message) {
             Some(publication) => self.publish_encoded(&mut [publication]),
             None => Outcome::Dropped,
         }
+    }
+
+    fn encode(&self, key: Bytes, message: &Outgoing<'_>) -> Option<Publication> {
+        let fits = message.as_bytes().len() <= MAX_SEND_LEN;
+        fits.then(|| Publication { key, frame: self.core.encode(message) })
     }
 
     fn publish_encoded(&self, publications: &mut [Publication]) -> Outcome {
@@ -163,7 +170,7 @@ impl Topic {
     pub fn supply_snapshot<'m>(&self, sequence: u64, message: impl Into<Outgoing<'m>>) -> bool {
         let message = message.into();
         let fits = message.as_bytes().len() <= MAX_SEND_LEN;
-        fits && supply_snapshot(&self.loops, &self.core, sequence, message.encode_shared())
+        fits && supply_snapshot(&self.loops, &self.core, sequence, self.core.encode(&message))
     }
 
     /// Whether a subscriber waits for a snapshot, or a new one would be shorter than the one at hand
@@ -208,9 +215,4 @@ impl Topic {
     pub fn stats(&self) -> TopicStats {
         self.core.stats()
     }
-}
-
-fn encode(key: Bytes, message: &Outgoing<'_>) -> Option<Publication> {
-    let fits = message.as_bytes().len() <= MAX_SEND_LEN;
-    fits.then(|| Publication { key, frame: message.encode_shared() })
 }

@@ -6,6 +6,8 @@ mod support;
 
 mod backpressure;
 mod closing;
+#[cfg(feature = "deflate")]
+mod compression;
 mod conflation;
 mod descriptors;
 mod echo;

@@ -79,7 +79,7 @@ impl Shared {
                 };
                 // The key of all publications without one.
                 let key = if key == 0 { Bytes::new() } else { Bytes::copy_from_slice(&[key]) };
-                Publication { key, frame: content.frame(pad) }
+                Publication { key, frame: content.frame(pad).into() }
             })
             .collect();
         let mut frames = BytesMut::new();
@@ -100,7 +100,8 @@ impl Shared {
         assert!(topic.retained.len() <= topic.setup.max_key_count);
         let parts = topic.setup.merges.then(|| publications.into());
         let frames = frames.freeze();
-        let batch = Batch { topic: core.id(), first, last: turn.sequence(), frames, parts };
+        let batch =
+            Batch { topic: core.id(), first, last: turn.sequence(), frames: frames.into(), parts };
         for index in core.interested_loops() {
             self.mailboxes[index].push_back(Command::Publish(batch.clone()));
         }
@@ -138,7 +139,7 @@ impl Shared {
     pub(crate) fn supply(&mut self, index: usize, sequence: u64, pad: usize) -> bool {
         let topic = &mut self.topics[index];
         let frame = topic.snapshot_frame(index as u8, sequence, pad);
-        let supplied = topic.core.supply_snapshot(sequence, frame);
+        let supplied = topic.core.supply_snapshot(sequence, frame.into());
         assert_eq!(supplied, topic.supply(sequence));
         if supplied {
             for loop_index in topic.core.take_waiting_loops() {

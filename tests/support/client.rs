@@ -10,8 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+#[cfg(feature = "deflate")]
+use tickwire::deflate::Params;
+#[cfg(feature = "deflate")]
+use tickwire::frame::encode_compressed_frame;
 use tickwire::frame::{CloseCode, OpCode, encode_close, encode_frame};
-use tickwire::handshake::{ClientRequest, ServerResponse};
+use tickwire::handshake::{ClientRequest, ExtensionOffer, ServerResponse};
 use tickwire::protocol::{Endpoint, Event, Limits, Role, Workspace};
 use tickwire::transport::LocalAddr;
 
@@ -47,6 +51,8 @@ pub(crate) struct Dial {
     request: ClientRequest,
     receive_len: Option<usize>,
     frames_behind: Vec<u8>,
+    #[cfg(feature = "deflate")]
+    offers: Vec<Params>,
 }
 
 impl Dial {
@@ -56,7 +62,27 @@ impl Dial {
 
     pub(crate) fn path(address: &LocalAddr, path: &str) -> Self {
         let request = ClientRequest::new("test.example", path, *b"nonce of a test.");
-        Self { address: address.clone(), request, receive_len: None, frames_behind: Vec::new() }
+        Self {
+            address: address.clone(),
+            request,
+            receive_len: None,
+            frames_behind: Vec::new(),
+            #[cfg(feature = "deflate")]
+            offers: Vec::new(),
+        }
+    }
+
+    /// Offers permessage-deflate.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflate(mut self, offer: Params) -> Self {
+        self.request = self.request.extension(tickwire::handshake::offer_deflate(&offer));
+        self.offers.push(offer);
+        self
+    }
+
+    /// Offers an extension as it stands, whatever that is.
+    pub(crate) fn extension(self, extension: ExtensionOffer) -> Self {
+        Self { request: self.request.extension(extension), ..self }
     }
 
     pub(crate) fn origin(self, origin: &str) -> Self {
@@ -88,11 +114,22 @@ impl Dial {
     pub(crate) fn connect(&self) -> Client {
         let http = self.send();
         let (response, input) = http.switch(self.request.decoder());
+        let workspace = Workspace::new(Role::Client, Limits::for_messages_up_to(MAX_MESSAGE_LEN));
+        #[cfg(feature = "deflate")]
+        let (endpoint, workspace) = {
+            let workspace = workspace.with_compression(tickwire::Compression::dedicated());
+            let agreed = tickwire::handshake::check_deflate(&self.offers, response.extensions());
+            let agreed = agreed.expect("the server answers an offer");
+            let deflating = |agreement| Endpoint::with_deflate(&workspace, &agreement);
+            (agreed.map_or_else(Endpoint::new, deflating), workspace)
+        };
+        #[cfg(not(feature = "deflate"))]
+        let endpoint = Endpoint::new();
         Client {
             writer: Writer { socket: Arc::new(http.into_socket()) },
             response,
-            endpoint: Endpoint::new(),
-            workspace: Workspace::new(Role::Client, Limits::for_messages_up_to(MAX_MESSAGE_LEN)),
+            endpoint,
+            workspace,
             input,
             events: VecDeque::new(),
         }
@@ -143,6 +180,26 @@ impl Client {
     /// Another thread's way to send.
     pub(crate) fn writer(&self) -> Writer {
         self.writer.clone()
+    }
+
+    /// Whether compression was agreed upon.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflates(&self) -> bool {
+        self.endpoint.deflates()
+    }
+
+    /// Sends a text message, compressed if that was agreed upon and makes it shorter.
+    #[cfg(feature = "deflate")]
+    #[track_caller]
+    pub(crate) fn send_deflated(&mut self, text: &str) {
+        let mut frame = Vec::new();
+        match self.endpoint.deflate(&mut self.workspace, text.as_bytes(), true) {
+            Some(payload) => {
+                encode_compressed_frame(&mut frame, true, OpCode::Text, Some(KEY), payload);
+            }
+            None => encode_frame(&mut frame, true, OpCode::Text, Some(KEY), text.as_bytes()),
+        }
+        self.send_raw(&frame);
     }
 
     /// The next thing that comes. Fails the test when nothing does.
