@@ -11,12 +11,25 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+#[cfg(feature = "deflate")]
+use tickwire::deflate::{Params, WindowBits};
+#[cfg(feature = "deflate")]
+use tickwire::frame::encode_compressed_frame;
 use tickwire::frame::{OpCode, encode_frame};
-use tickwire::handshake::ClientRequest;
+use tickwire::handshake::{ClientRequest, ServerResponse};
 use tickwire::protocol::{Endpoint, Event, Limits, Message, ProtocolError, Role, Workspace};
 
 /// The longest message that is taken, in bytes.
 const MAX_MESSAGE_LEN: usize = 64 << 20;
+
+/// As browsers offer it: the server may ask for shorter windows.
+#[cfg(feature = "deflate")]
+const OFFER: Params = Params {
+    server_no_context_takeover: false,
+    client_no_context_takeover: false,
+    server_max_window_bits: None,
+    client_max_window_bits: Some(WindowBits::MAX),
+};
 
 /// Bytes that are read at once; also more than a response's head may have.
 const INPUT_LEN: usize = 64 << 10;
@@ -117,6 +130,8 @@ impl Connection {
     fn shake_hands(&mut self, host: &str, target: &str) -> Result<(), Box<dyn Error>> {
         let nonce = fastrand::u128(..).to_ne_bytes();
         let request = ClientRequest::new(host, target, nonce);
+        #[cfg(feature = "deflate")]
+        let request = request.extension(tickwire::handshake::offer_deflate(&OFFER));
         let mut head = Vec::new();
         request.encode(&mut head)?;
         self.stream.write_all(&head)?;
@@ -125,16 +140,32 @@ impl Connection {
             if self.receive_input()? == 0 {
                 return Err("the server ended the connection".into());
             }
-            if let Some((_, head_len)) = decoder.decode(&self.input[self.pending.clone()])? {
+            let received = &self.input[self.pending.clone()];
+            if let Some((response, head_len)) = decoder.decode(received)? {
                 self.pending.start += head_len;
-                return Ok(());
+                return self.agree(&response);
             }
         }
     }
 
+    /// Compresses if the server does.
+    #[cfg(feature = "deflate")]
+    fn agree(&mut self, response: &ServerResponse) -> Result<(), Box<dyn Error>> {
+        let agreed = tickwire::handshake::check_deflate(&[OFFER], response.extensions())?;
+        if let Some(agreement) = agreed {
+            self.endpoint = Endpoint::with_deflate(&self.workspace, &agreement);
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn agree(&mut self, _: &ServerResponse) -> Result<(), Box<dyn Error>> {
+        Ok(())
+    }
+
     /// Gives each message to `on_message` until the connection has ended, in whatever way: how it
     /// should end is for the suite to know.
-    fn run(mut self, mut on_message: impl FnMut(Message<'_>, &mut Reply)) -> io::Result<()> {
+    fn run(mut self, mut on_message: impl FnMut(Message<'_>, &mut Sender<'_>)) -> io::Result<()> {
         match self.converse(&mut on_message) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 Err(io::Error::new(ErrorKind::TimedOut, "the server hangs"))
@@ -144,7 +175,10 @@ impl Connection {
         }
     }
 
-    fn converse(&mut self, on_message: &mut impl FnMut(Message<'_>, &mut Reply)) -> io::Result<()> {
+    fn converse(
+        &mut self,
+        on_message: &mut impl FnMut(Message<'_>, &mut Sender<'_>),
+    ) -> io::Result<()> {
         loop {
             self.decode(on_message)?;
             self.reply.flush(&mut self.stream)?;
@@ -158,7 +192,10 @@ impl Connection {
     }
 
     /// Decodes all that has been received, and answers it.
-    fn decode(&mut self, on_message: &mut impl FnMut(Message<'_>, &mut Reply)) -> io::Result<()> {
+    fn decode(
+        &mut self,
+        on_message: &mut impl FnMut(Message<'_>, &mut Sender<'_>),
+    ) -> io::Result<()> {
         loop {
             let input = &mut self.input[self.pending.clone()];
             let (len, event) = match self.endpoint.decode(&mut self.workspace, input) {
@@ -171,12 +208,15 @@ impl Connection {
             self.pending.start += len;
             match event {
                 None => return Ok(()),
-                Some(Event::Message(message)) => on_message(message, &mut self.reply),
+                Some(Event::Message(message)) => {
+                    let Self { reply, endpoint, workspace, .. } = self;
+                    on_message(message, &mut Sender { reply, endpoint, workspace });
+                }
                 Some(Event::Assembled(message)) => {
-                    on_message(message.as_message(), &mut self.reply);
+                    on_message(message.as_message(), &mut self.sender());
                     self.workspace.recycle(message);
                 }
-                Some(Event::Ping(payload)) => self.reply.send(OpCode::Pong, payload),
+                Some(Event::Ping(payload)) => self.reply.push(OpCode::Pong, payload),
                 Some(Event::Pong(_)) => {}
                 Some(Event::Close(close)) => {
                     // The code goes back as it came (RFC 6455 §5.5.1).
@@ -194,7 +234,7 @@ impl Connection {
     /// input. 0 is the end of the stream.
     fn receive(
         &mut self,
-        on_message: &mut impl FnMut(Message<'_>, &mut Reply),
+        on_message: &mut impl FnMut(Message<'_>, &mut Sender<'_>),
     ) -> io::Result<usize> {
         if self.endpoint.payload_remaining() < INPUT_LEN {
             return self.receive_input();
@@ -204,12 +244,17 @@ impl Connection {
         match self.endpoint.payload_received(&mut self.workspace, len) {
             Ok(None) => {}
             Ok(Some(message)) => {
-                on_message(message.as_message(), &mut self.reply);
+                on_message(message.as_message(), &mut self.sender());
                 self.workspace.recycle(message);
             }
             Err(error) => self.fail(error),
         }
         Ok(len)
+    }
+
+    fn sender(&mut self) -> Sender<'_> {
+        let Self { reply, endpoint, workspace, .. } = self;
+        Sender { reply, endpoint, workspace }
     }
 
     /// Fails the connection (RFC 6455 §7.1.7): its last frame says why.
@@ -236,6 +281,27 @@ impl Connection {
     }
 }
 
+/// What a message is answered by.
+struct Sender<'a> {
+    reply: &'a mut Reply,
+    #[cfg_attr(not(feature = "deflate"), allow(dead_code))]
+    endpoint: &'a mut Endpoint,
+    #[cfg_attr(not(feature = "deflate"), allow(dead_code))]
+    workspace: &'a mut Workspace,
+}
+
+impl Sender<'_> {
+    /// Sends a message, compressed if that is agreed upon.
+    fn send(&mut self, opcode: OpCode, payload: &[u8]) {
+        #[cfg(feature = "deflate")]
+        if let Some(compressed) = self.endpoint.deflate(self.workspace, payload, true) {
+            let (frames, key) = (&mut self.reply.frames, Some(masking_key()));
+            return encode_compressed_frame(frames, true, opcode, key, compressed);
+        }
+        self.reply.push(opcode, payload);
+    }
+}
+
 /// Frames that are to be sent. As a client's they are masked, each with a key of its own.
 #[derive(Default)]
 struct Reply {
@@ -243,7 +309,7 @@ struct Reply {
 }
 
 impl Reply {
-    fn send(&mut self, opcode: OpCode, payload: &[u8]) {
+    fn push(&mut self, opcode: OpCode, payload: &[u8]) {
         encode_frame(&mut self.frames, true, opcode, Some(masking_key()), payload);
     }
 

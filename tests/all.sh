@@ -8,6 +8,7 @@
 #
 #   tests/all.sh                     everything
 #   tests/all.sh --quick             without Autobahn's slow group 9
+#   tests/all.sh --full              with all of Autobahn's compression cases: half an hour more
 #   tests/all.sh --only conformance  one suite; may be given more than once
 #
 # Python environments go to tests/.env, Node packages beside their package.json. Missing system
@@ -60,12 +61,13 @@ examples_build() {
 }
 
 conformance_suite() {
-    local groups=1-7,9,10
-    if $QUICK; then groups=1-7,10; fi
+    local groups=1-7,9,10,12,13 extent=(--sample)
+    if $QUICK; then groups=1-7,10,12,13; fi
+    if $FULL; then extent=(--deadline 2400); fi
     ensure_command python3 python3
     # A judge that lets a bad report pass would make the whole suite worthless.
     (cd tests/autobahn && python3 -B -m unittest --quiet test_judge)
-    python3 -B tests/autobahn/run.py --groups "$groups" --env "$ENVIRONMENTS/autobahn" \
+    python3 -B tests/autobahn/run.py --groups "$groups" "${extent[@]}" --env "$ENVIRONMENTS/autobahn" \
         --reports "$LOGS/autobahn"
 }
 
@@ -100,6 +102,7 @@ browser_suite() {
 # ---- running and counting ----
 
 QUICK=false
+FULL=false
 SELECTED=()
 LOGS=
 # One row per suite: name, outcome, passed, failed, skipped, seconds.
@@ -282,6 +285,7 @@ parse_arguments() {
     while (($# > 0)); do
         case $1 in
             --quick) QUICK=true ;;
+            --full) FULL=true ;;
             --only)
                 shift
                 if [[ " ${ALL_SUITES[*]} " != *" ${1:-} "* ]]; then

@@ -8,7 +8,7 @@ use mio::{Registry, Token};
 use socket2::SockRef;
 use thiserror::Error;
 use tickwire::frame::{CloseCode, OpCode, encode_frame};
-use tickwire::handshake::{HandshakeError, ResponseDecoder};
+use tickwire::handshake::{HandshakeError, ResponseDecoder, ServerResponse};
 use tickwire::protocol::{Endpoint, Event, Limits, Message, ProtocolError, Role, Workspace};
 use tickwire::transport::Stream;
 
@@ -33,6 +33,8 @@ pub(crate) enum End {
     Closed { code: CloseCode, reason: String },
     #[error("the server hung up without a close frame")]
     HungUp,
+    #[error("the server does not compress")]
+    Uncompressed,
     #[error("the server breaks the protocol: {0}")]
     Protocol(ProtocolError),
     #[error(transparent)]
@@ -79,6 +81,8 @@ pub(crate) struct Connection {
     stream: Stream,
     stage: Stage,
     protocol: Protocol,
+    /// Compression is offered, and the server must agree.
+    deflates: bool,
     /// Received and not decodable without what follows: a piece of a head.
     kept: Vec<u8>,
     /// What the socket has not taken at once: empty most of the time. The first `taken_len` bytes of
@@ -105,8 +109,14 @@ enum Protocol {
 
 impl Connection {
     /// A connection on a socket that begins to connect.
-    pub(crate) fn new(stream: Stream, request: Vec<u8>, decoder: ResponseDecoder) -> Self {
+    pub(crate) fn new(
+        stream: Stream,
+        request: Vec<u8>,
+        decoder: ResponseDecoder,
+        deflates: bool,
+    ) -> Self {
         Self {
+            deflates,
             stream,
             stage: Stage::Opening(Box::new(decoder)),
             protocol: Protocol::WebSocket(Endpoint::new()),
@@ -122,6 +132,7 @@ impl Connection {
             stream,
             stage: Stage::Connecting,
             protocol: Protocol::Plain(Cutter::new(message_len)),
+            deflates: false,
             kept: Vec::new(),
             unsent: Vec::new(),
             taken_len: 0,
@@ -205,9 +216,12 @@ impl Connection {
     ) -> Result<usize, End> {
         let mut at = 0;
         if let Stage::Opening(decoder) = &mut self.stage {
-            let Some((_, head_len)) = decoder.decode(input).map_err(End::Refused)? else {
+            let Some((response, head_len)) = decoder.decode(input).map_err(End::Refused)? else {
                 return Ok(0);
             };
+            if self.deflates {
+                self.protocol = Protocol::WebSocket(agree(workspace, &response)?);
+            }
             self.stage = Stage::Open;
             at = head_len;
         }
@@ -341,6 +355,28 @@ impl Connection {
         }
         Ok(at)
     }
+}
+
+/// As browsers offer it. Nothing that is sent refers back, so whatever the server makes of it is kept.
+#[cfg(feature = "deflate")]
+pub(crate) const OFFER: tickwire::deflate::Params = tickwire::deflate::Params {
+    server_no_context_takeover: false,
+    client_no_context_takeover: true,
+    server_max_window_bits: None,
+    client_max_window_bits: None,
+};
+
+/// The endpoint of a connection on which the server has agreed to compression.
+#[cfg(feature = "deflate")]
+fn agree(workspace: &Workspace, response: &ServerResponse) -> Result<Endpoint, End> {
+    let agreed = tickwire::handshake::check_deflate(&[OFFER], response.extensions());
+    let agreement = agreed.map_err(End::Refused)?.ok_or(End::Uncompressed)?;
+    Ok(Endpoint::with_deflate(workspace, &agreement))
+}
+
+#[cfg(not(feature = "deflate"))]
+fn agree(_: &Workspace, _: &ServerResponse) -> Result<Endpoint, End> {
+    Err(End::Uncompressed)
 }
 
 fn is_not_ready(error: &io::Error) -> bool {

@@ -79,6 +79,8 @@ impl Crew {
             bench: Bench::new(shared.clock),
             template: match options.address.is_plain() {
                 true => Template::plain(options.size),
+                #[cfg(feature = "deflate")]
+                false if options.deflates() => Template::deflated(options.opcode(), options.size),
                 false => Template::new(options.opcode(), options.size),
             },
             tally: Tally::new(),
@@ -119,7 +121,7 @@ impl Crew {
         } else {
             let (request, decoder) =
                 handshake::begin(options).map_err(|error| self.cannot_open(End::Refused(error)))?;
-            Connection::new(stream, request, decoder)
+            Connection::new(stream, request, decoder, options.deflates())
         };
         connection.register(self.poll.registry(), Token(index)).map_err(LoadError::System)?;
         Ok(Some(connection))

@@ -1,5 +1,7 @@
 //! The opening handshake that the command line asks for.
 
+#[cfg(feature = "deflate")]
+use tickwire::handshake::offer_deflate;
 use tickwire::handshake::{ClientRequest, HandshakeError, ResponseDecoder};
 
 use crate::options::Options;
@@ -14,6 +16,10 @@ pub(crate) fn begin(options: &Options) -> Result<(Vec<u8>, ResponseDecoder), Han
     }
     for (name, value) in &options.header {
         request = request.header(name.clone(), value.clone());
+    }
+    #[cfg(feature = "deflate")]
+    if options.deflates() {
+        request = request.extension(offer_deflate(&crate::connection::OFFER));
     }
     let mut head = Vec::new();
     request.encode(&mut head)?;

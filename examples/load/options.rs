@@ -85,6 +85,12 @@ pub(crate) struct Options {
     #[arg(short, long)]
     pub(crate) binary: bool,
 
+    /// Compress what is sent, and take what is compressed (permessage-deflate); the payload is then
+    /// something like JSON. The server must agree
+    #[cfg(feature = "deflate")]
+    #[arg(long)]
+    deflate: bool,
+
     /// How long to measure, such as 10s, 500ms or 2m [default: 10s, or until --messages are done]
     #[arg(short = 't', long, value_name = "TIME", value_parser = parse_time)]
     duration: Option<Duration>,
@@ -161,6 +167,18 @@ pub(crate) enum Wait {
 }
 
 impl Options {
+    /// Whether messages are compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflates(&self) -> bool {
+        self.deflate && !self.address.is_plain()
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    #[allow(clippy::unused_self)]
+    pub(crate) fn deflates(&self) -> bool {
+        false
+    }
+
     pub(crate) fn load(&self) -> Load {
         match self.rate {
             _ if self.subscribe || !self.send.is_empty() => Load::Subscribe,

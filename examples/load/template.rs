@@ -6,6 +6,12 @@
 //! masking key, which RFC 6455 §5.3 forbids to browsers for their scripts' sake, costs the server
 //! nothing and saves the tool a pass over every message.
 
+#[cfg(feature = "deflate")]
+use tickwire::buf::ReceiveBuffer;
+#[cfg(feature = "deflate")]
+use tickwire::deflate::{Compressor, WindowBits};
+#[cfg(feature = "deflate")]
+use tickwire::frame::encode_compressed_frame;
 use tickwire::frame::{OpCode, encode_frame};
 use tickwire::protocol::Message;
 
@@ -21,6 +27,9 @@ pub(crate) struct Template {
     masking_key: [u8; 4],
     /// A whole masked frame.
     frame: Vec<u8>,
+    /// Where in the frame the stamp begins, and where in what is masked of it.
+    stamp_at: usize,
+    masked_at: usize,
     /// The payload as the server will see it and send it back, the stamp left aside.
     payload: Vec<u8>,
     /// How much of the stamp's end there is room for.
@@ -51,7 +60,42 @@ impl Template {
         let masking_key = fastrand::u32(..).to_ne_bytes();
         let mut frame = Vec::new();
         encode_frame(&mut frame, true, opcode, Some(masking_key), &payload);
-        Self { opcode, masking_key, frame, payload, digit_count: len.min(STAMP_LEN) }
+        let (stamp_at, digit_count) = (frame.len() - len, len.min(STAMP_LEN));
+        Self { opcode, masking_key, frame, stamp_at, masked_at: 0, payload, digit_count }
+    }
+
+    /// Compressed messages, of `len` bytes of something like JSON when they are inflated. The stamp lies
+    /// in a block that is not compressed, to which nothing refers: it can be changed as in any other.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflated(opcode: OpCode, len: usize) -> Self {
+        let digit_count = len.min(STAMP_LEN);
+        let mut payload = vec![b'0'; digit_count];
+        while payload.len() < len {
+            let (price, size) = (fastrand::u32(6_000_000..6_100_000), fastrand::u32(1..2000));
+            let level = format!("[\"{}.{:02}\",\"{size}\"],", price / 100, price % 100);
+            payload.extend_from_slice(level.as_bytes());
+        }
+        payload.truncate(len);
+        // RFC 1951 §3.2.4: the length, and its complement.
+        let stored_len = digit_count as u16;
+        let mut compressed = vec![0];
+        compressed.extend_from_slice(&stored_len.to_le_bytes());
+        compressed.extend_from_slice(&(!stored_len).to_le_bytes());
+        let masked_at = compressed.len();
+        compressed.extend_from_slice(&payload[..digit_count]);
+        let mut out = ReceiveBuffer::default();
+        let rest = &payload[digit_count..];
+        match Compressor::new(6, WindowBits::MAX).compress_alone(rest, &mut out) {
+            Some(rest) => compressed.extend_from_slice(rest),
+            // It is too short for that, or there is none.
+            None if rest.is_empty() => compressed.push(0),
+            None => return Self::new(opcode, len),
+        }
+        let masking_key = fastrand::u32(..).to_ne_bytes();
+        let mut frame = Vec::new();
+        encode_compressed_frame(&mut frame, true, opcode, Some(masking_key), &compressed);
+        let stamp_at = frame.len() - compressed.len() + masked_at;
+        Self { opcode, masking_key, frame, stamp_at, masked_at, payload, digit_count }
     }
 
     /// Messages for a server that speaks no WebSocket, of as many bytes as a masked frame with `len`
@@ -63,6 +107,8 @@ impl Template {
             opcode: OpCode::Binary,
             masking_key: [0; 4],
             frame: payload.clone(),
+            stamp_at: 0,
+            masked_at: 0,
             payload,
             digit_count: len.min(STAMP_LEN),
         }
@@ -76,12 +122,12 @@ impl Template {
     /// Appends the frame of a connection's message of this number.
     #[inline]
     pub(crate) fn append(&self, out: &mut Vec<u8>, connection: u32, number: u64) {
-        let start = out.len() + self.frame.len() - self.payload.len();
+        let start = out.len() + self.stamp_at;
         out.extend_from_slice(&self.frame);
         let digits = &stamp(connection, number)[STAMP_LEN - self.digit_count..];
         let place = &mut out[start..start + self.digit_count];
         for (at, (byte, digit)) in place.iter_mut().zip(digits).enumerate() {
-            *byte = digit ^ self.masking_key[at % 4];
+            *byte = digit ^ self.masking_key[(self.masked_at + at) % 4];
         }
     }
 
@@ -174,6 +220,32 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn a_compressed_message_is_known_again_at_every_length() {
+        use tickwire::deflate::{Agreement, Direction};
+
+        let alone = Direction { takes_over: false, window_bits: WindowBits::MAX };
+        for len in (0..60).chain([125, 126, 5000, 70_000]) {
+            let template = Template::deflated(OpCode::Text, len);
+            assert_eq!(template.payload_len(), len);
+            let mut workspace = Workspace::new(Role::Server, Limits::default());
+            let agreement = Agreement { server: alone, client: alone };
+            let mut endpoint = Endpoint::with_deflate(&workspace, &agreement);
+            let mut frames = Vec::new();
+            template.append(&mut frames, 0xfe_dcba, 9);
+            let event = endpoint.decode(&mut workspace, &mut frames).expect("a sound frame").1;
+            let content = match &event {
+                Some(Event::Message(message)) => template.check(*message, 0xfe_dcba, 9),
+                Some(Event::Assembled(message)) => {
+                    template.check(message.as_message(), 0xfe_dcba, 9)
+                }
+                _ => panic!("no message: {event:?}"),
+            };
+            assert_eq!(content, Content::Expected, "{len}");
         }
     }
 

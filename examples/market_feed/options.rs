@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+#[cfg(feature = "deflate")]
+use deflate::Deflate;
 use tickwire::{Builder, Limits, Server, SlowConsumer};
 
 use crate::feed::Manner;
@@ -14,6 +16,10 @@ use crate::profiles::{self, SelectError};
 use crate::replay::{Replay, ReplayError};
 use crate::replayed::Speed;
 use crate::simulator::Simulator;
+
+#[cfg(feature = "deflate")]
+#[path = "../support/deflate.rs"]
+mod deflate;
 
 /// The longest request, in bytes: names of thousands of symbols.
 const MAX_REQUEST_LEN: usize = 256 << 10;
@@ -86,6 +92,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub(crate) max_lag: Option<Duration>,
 
+    /// Compress JSON for clients that offer permessage-deflate
+    #[cfg(feature = "deflate")]
+    #[arg(long, value_name = "MODE", default_value = "shared")]
+    pub(crate) deflate: Deflate,
+
     /// No line of figures every second while clients are connected
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -156,6 +167,8 @@ impl Options {
             .limits(Limits::for_messages_up_to(MAX_REQUEST_LEN))
             .max_backpressure(self.max_queue)
             .slow_consumer(self.slow_consumer());
+        #[cfg(feature = "deflate")]
+        let builder = builder.compression(self.deflate.into());
         match self.event_loops {
             Some(count) => builder.event_loops(count.get()),
             None => builder,

@@ -108,7 +108,7 @@ impl Topics {
         let sequence = topic.sequence();
         match book {
             Encoded::Json(text) => topic.supply_snapshot(sequence, text),
-            Encoded::Binary(bytes) => topic.supply_snapshot(sequence, bytes),
+            Encoded::Binary(bytes) => topic.supply_snapshot(sequence, packed(bytes)),
         };
     }
 
@@ -127,6 +127,11 @@ impl Topics {
             log::warn!("{}: an event loop hangs, the market waits for it", topic.name());
         }
     }
+}
+
+/// A binary message: as short as it gets, so that compressing it is a waste of time.
+fn packed<'m>(message: impl Into<Outgoing<'m>>) -> Outgoing<'m> {
+    message.into().uncompressed()
 }
 
 /// What each channel promises to those who cannot keep up.
@@ -166,7 +171,7 @@ impl Sink for &Topics {
         }
         self.send(channel, symbol, Encoding::Json, json);
         if let Some(binary) = binary {
-            self.send(channel, symbol, Encoding::Binary, binary);
+            self.send(channel, symbol, Encoding::Binary, packed(binary));
         }
     }
 }

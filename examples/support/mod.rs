@@ -1,5 +1,8 @@
 //! What the example servers share: their flags, and a clean end on Ctrl-C.
 
+#[cfg(feature = "deflate")]
+pub(crate) mod deflate;
+
 use std::time::Duration;
 
 use clap::Parser;
@@ -23,6 +26,11 @@ pub(crate) struct ServerArgs {
     /// Connections accepted in all.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_connections: usize,
+    /// Compress messages for clients that offer permessage-deflate.
+    #[cfg(feature = "deflate")]
+    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = false)]
+    #[arg(default_value = "off", default_missing_value = "shared")]
+    pub(crate) deflate: deflate::Deflate,
 }
 
 impl ServerArgs {
@@ -36,6 +44,8 @@ impl ServerArgs {
             .max_connections(self.max_connections)
             .limits(limits)
             .max_backpressure(2 * MAX_MESSAGE_LEN);
+        #[cfg(feature = "deflate")]
+        let builder = builder.compression(self.deflate.into());
         self.listen.iter().fold(builder, Builder::bind)
     }
 }

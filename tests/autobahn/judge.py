@@ -17,6 +17,13 @@ CASE_COUNTS = {
     "13": 126,  # permessage-deflate, negotiated parameters
 }
 
+# A spread of the compression cases, for every day: of each set of parameters a short, a middling and a
+# long message, whole and in fragments. All of them take ten minutes for each role.
+SAMPLE = {
+    "12": [f"12.{kind}.{case}" for kind in range(1, 6) for case in (2, 6, 10, 13, 18)],
+    "13": [f"13.{kind}.{case}" for kind in range(1, 8) for case in (2, 6, 10, 13, 18)],
+}
+
 # Cases for which the suite has no expectation: after a close has begun (7.1.6), and close codes
 # from 5000 up, of which RFC 6455 §7.4.2 says nothing (7.13.*).
 NO_EXPECTATION = {"7.1.6", "7.13.1", "7.13.2"}
@@ -32,7 +39,7 @@ class Verdict:
     problems: list = field(default_factory=list)
 
 
-def judge(results, groups):
+def judge(results, groups, sample=False):
     """Judges `results`, a map from case id to its entry in the report's index."""
     verdict = Verdict(case_count=len(results))
     for case, result in sorted(results.items(), key=lambda item: case_key(item[0])):
@@ -50,8 +57,9 @@ def judge(results, groups):
             )
     for group in groups:
         count = sum(case.split(".")[0] == group for case in results)
-        if count != CASE_COUNTS[group]:
-            verdict.problems.append(f"group {group}: {count} of {CASE_COUNTS[group]} cases were reported")
+        expected = len(SAMPLE[group]) if sample and group in SAMPLE else CASE_COUNTS[group]
+        if count != expected:
+            verdict.problems.append(f"group {group}: {count} of {expected} cases were reported")
     return verdict
 
 

@@ -3,6 +3,7 @@
 
     tests/autobahn/run.py                             # everything, release binaries
     tests/autobahn/run.py --mode inline --groups 1-7  # a part of it
+    tests/autobahn/run.py --sample                    # some of the compression cases, 12 and 13
     tests/autobahn/run.py --server-bin PATH           # another echo server with the same flags
 
 The suite's own exit status says nothing: it is 0 when cases fail and when the server died half
@@ -21,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 
-from judge import CASE_COUNTS, judge
+from judge import CASE_COUNTS, SAMPLE, judge
 from processes import Failure, Wstest, free_port, start_server
 from suite_env import NoPython27, wstest_command
 
@@ -47,14 +48,14 @@ def main():
         reports = options.reports / mode
         shutil.rmtree(reports, ignore_errors=True)
         reports.mkdir(parents=True)
-        say(f"{mode}: {expected_count(options.groups)} cases, reports in {reports}")
+        say(f"{mode}: {expected_count(options)} cases, reports in {reports}")
         try:
             run = test_client if mode == "client" else test_server
             notes = run(command, mode, options, reports)
-            verdict = judge(read_index(reports), options.groups)
+            verdict = judge(read_index(reports), options.groups, options.sample)
             verdict.problems += notes
         except Failure as failure:
-            verdict = judge(read_index(reports), options.groups)
+            verdict = judge(read_index(reports), options.groups, options.sample)
             verdict.problems.append(str(failure))
         rows.append((mode, verdict, time.monotonic() - started))
     return print_table(rows)
@@ -64,12 +65,15 @@ def test_server(command, mode, options, reports):
     """The suite as a fuzzing client against the echo example."""
     handler_threads = "0" if mode == "inline" else "2"
     arguments = ["--event-loops", "2", "--handler-threads", handler_threads]
+    if {"12", "13"} & set(options.groups):
+        # One compressor for all, and one for each connection.
+        arguments += ["--deflate", "shared" if mode == "inline" else "dedicated"]
     with start_server(options.server_bin, arguments, reports / "server.log") as server:
         spec = {
             "outdir": str(reports),
             "servers": [{"agent": mode, "url": f"ws://{server.address}"}],
             "options": {"failByDrop": False},
-            **case_selection(options.groups),
+            **case_selection(options),
         }
         with Wstest(command, "fuzzingclient", spec, reports, say) as suite:
             suite.wait_for_end(watch=server, deadline=options.deadline)
@@ -83,7 +87,7 @@ def test_client(command, mode, options, reports):
         "outdir": str(reports),
         "url": f"ws://127.0.0.1:{port}",
         "options": {"failByDrop": False},
-        **case_selection(options.groups),
+        **case_selection(options),
     }
     with Wstest(command, "fuzzingserver", spec, reports, say) as suite:
         suite.wait_for_port(port)
@@ -101,12 +105,18 @@ def read_index(reports):
     return {case: result for cases in agents.values() for case, result in cases.items()}
 
 
-def case_selection(groups):
-    return {"cases": [f"{group}.*" for group in groups], "exclude-cases": [], "exclude-agent-cases": {}}
+def case_selection(options):
+    cases = []
+    for group in options.groups:
+        sampled = options.sample and group in SAMPLE
+        cases += SAMPLE[group] if sampled else [f"{group}.*"]
+    return {"cases": cases, "exclude-cases": [], "exclude-agent-cases": {}}
 
 
-def expected_count(groups):
-    return sum(CASE_COUNTS[group] for group in groups)
+def expected_count(options):
+    return sum(
+        len(SAMPLE[group]) if options.sample and group in SAMPLE else CASE_COUNTS[group] for group in options.groups
+    )
 
 
 def print_table(rows):
@@ -129,7 +139,8 @@ def parse_options():
     examples = os.environ.get("TICKWIRE_EXAMPLES") or ROOT / "target/release/examples"
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--mode", default=MODES, type=mode_list, help="any of inline,threads,client (default: all)")
-    parser.add_argument("--groups", default="1-7,9,10", type=group_list, help="case groups (default: %(default)s)")
+    parser.add_argument("--groups", default="1-7,9,10,12,13", type=group_list, help="case groups (default: %(default)s)")
+    parser.add_argument("--sample", action="store_true", help="of the groups 12 and 13 only a spread of cases")
     parser.add_argument("--server-bin", type=Path, default=Path(examples) / "echo")
     parser.add_argument("--client-bin", type=Path, default=Path(examples) / "autobahn_client")
     parser.add_argument("--env", type=Path, default=ROOT / "tests/.env/autobahn", help="where the suite is installed")

@@ -2,7 +2,7 @@
 
 import unittest
 
-from judge import CASE_COUNTS, NO_EXPECTATION, judge
+from judge import CASE_COUNTS, NO_EXPECTATION, SAMPLE, judge
 
 GROUPS = ["1", "7"]
 OK = {"behavior": "OK", "behaviorClose": "OK", "remoteCloseCode": 1000, "reportfile": "x.json"}
@@ -51,6 +51,13 @@ class JudgeTest(unittest.TestCase):
     def test_a_case_of_another_group_fails(self):
         self.results["2.1"] = dict(OK)
         self.assertEqual(self.problems(), ["case 2.1 was not asked for"])
+
+    def test_a_sample_is_complete_when_all_of_it_is_there(self):
+        results = {case: dict(OK) for case in SAMPLE["12"]}
+        self.assertEqual(judge(results, ["12"], sample=True).problems, [])
+        self.assertEqual(len(judge(results, ["12"]).problems), 1)
+        del results["12.3.10"]
+        self.assertEqual(len(judge(results, ["12"], sample=True).problems), 1)
 
 
 if __name__ == "__main__":

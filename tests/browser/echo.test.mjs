@@ -43,6 +43,7 @@ async function exchange(url) {
   const bytes = arrived.slice(texts.length).map((data) => new Uint8Array(data));
   socket.close(4001, 'enough');
   return {
+    compressed: socket.extensions.startsWith('permessage-deflate'),
     textsEqual: texts.every((text, i) => arrived[i] === text),
     bytesEqual: lengths.every(
       (length, i) => bytes[i].length === length && bytes[i].every((byte) => byte === length % 251),
@@ -52,18 +53,23 @@ async function exchange(url) {
 }
 
 for (const threads of ['0', '2']) {
-  test(`Chromium talks to echo with ${threads} handler threads`, { timeout: 60_000 }, async () => {
-    const server = await startServer(ECHO, '127.0.0.1:0', ['--handler-threads', threads]);
-    try {
-      const page = await browser.newPage();
-      const result = await page.evaluate(exchange, `ws://${server.address}/`);
-      assert.deepEqual(result, {
-        textsEqual: true,
-        bytesEqual: true,
-        closed: { code: 4001, reason: '', wasClean: true },
-      });
-    } finally {
-      await server.kill('SIGTERM');
-    }
-  });
+  for (const deflate of ['off', 'shared', 'dedicated']) {
+    const name = `Chromium talks to echo with ${threads} handler threads, compression ${deflate}`;
+    test(name, { timeout: 60_000 }, async () => {
+      const flags = ['--handler-threads', threads, '--deflate', deflate];
+      const server = await startServer(ECHO, '127.0.0.1:0', flags);
+      try {
+        const page = await browser.newPage();
+        const result = await page.evaluate(exchange, `ws://${server.address}/`);
+        assert.deepEqual(result, {
+          compressed: deflate !== 'off',
+          textsEqual: true,
+          bytesEqual: true,
+          closed: { code: 4001, reason: '', wasClean: true },
+        });
+      } finally {
+        await server.kill('SIGTERM');
+      }
+    });
+  }
 }

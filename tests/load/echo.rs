@@ -56,6 +56,24 @@ fn it_runs_against_the_echo_example_by_name_and_by_socket() {
     }
 }
 
+#[cfg(feature = "deflate")]
+#[test]
+fn compressed_messages_come_back_too() {
+    for compression in [tickwire::Compression::shared(), tickwire::Compression::dedicated()] {
+        let builder = Mode::Inline.builder().compression(compression);
+        let server = Running::start(builder, Script::echo());
+        for size in ["1", "64", "1k", "100k"] {
+            let arguments = ["--deflate", "-n", "200", "-w", "0.01", "-c", "3", "-s", size];
+            let (code, report) = report(&server.address(), &arguments);
+            assert_eq!((code, report.faults()), (Some(0), vec![]), "{report:?}");
+        }
+        assert!(server.handle().stats().total.deflate_ratio() > Some(1.5));
+    }
+    let server = Mode::Inline.start(Script::echo());
+    let outcome = run(&[&url(&server.address()), "--deflate", "-n", "1"]);
+    assert_eq!(outcome.code, Some(2), "the server does not compress: {outcome:?}");
+}
+
 #[test]
 fn a_time_is_measured_and_the_warm_up_is_not() {
     let server = Mode::Inline.start(Script::echo());

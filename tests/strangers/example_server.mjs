@@ -17,8 +17,8 @@ export const PATIENCE_MS = 20_000;
 export const HANDLER_MODES = { inline: "0", threads: "2" };
 
 export class ExampleServer {
-  static async start(name, mode = "inline") {
-    const flags = ["--listen", "127.0.0.1:0", "--event-loops", "2", "--handler-threads", HANDLER_MODES[mode]];
+  static async start(name, mode = "inline", more = []) {
+    const flags = ["--listen", "127.0.0.1:0", "--event-loops", "2", "--handler-threads", HANDLER_MODES[mode], ...more];
     const child = spawn(join(EXAMPLES, name), flags, { stdio: ["ignore", "pipe", "inherit"] });
     const ended = once(child, "exit");
     const lines = createInterface({ input: child.stdout });

@@ -20,7 +20,7 @@ class Session:
     """A connection that answers by `id` and keeps the rest of what came for later."""
 
     def __init__(self, feed, **options):
-        self.ws = connect(feed.url("/ws"), max_size=None, compression=None, **options)
+        self.ws = connect(feed.url("/ws"), max_size=None, **{"compression": None, **options})
         self.pending = []
         self.last_id = 0
         self.welcome = json.loads(self.ws.recv(PATIENCE_SECONDS))
