@@ -74,7 +74,7 @@ fn compressing_allocates_nothing_per_message_either() {
         let (counts, counted) = channel();
         let builder = Mode::Inline.builder().compression(compression);
         let server = support::Running::start(builder, Echo { counts });
-        for payload in ["compress me ".repeat(20), "and me ".repeat(10_000)] {
+        for payload in ["compress me ".repeat(40), "and me ".repeat(10_000)] {
             let mut client = server.dial().deflate(Params::default()).connect();
             let exchange = |client: &mut Client, times| {
                 for _ in 0..times {

@@ -18,7 +18,7 @@ pub struct Compression {
     /// From 1, the fastest, to 9, the smallest. Default: 3. Beyond that little is gained with
     /// messages of a few KiB.
     pub level: u8,
-    /// Messages of fewer bytes are sent as they are, unless they ask for it. Default: 128.
+    /// Messages of fewer bytes are sent as they are, unless they ask for it. Default: 256.
     pub min_len: usize,
 }
 
@@ -55,7 +55,7 @@ impl Compression {
     /// No compression.
     #[must_use]
     pub const fn off() -> Self {
-        Self { mode: CompressionMode::Off, level: 3, min_len: 128 }
+        Self { mode: CompressionMode::Off, level: 3, min_len: 256 }
     }
 
     /// One compressor for each event loop.

@@ -17,11 +17,11 @@ CASE_COUNTS = {
     "13": 126,  # permessage-deflate, negotiated parameters
 }
 
-# A spread of the compression cases, for every day: of each set of parameters a short, a middling and a
-# long message, whole and in fragments. All of them take ten minutes for each role.
+# A spread of the compression cases, for every day: of each set of parameters short messages, middling
+# ones, and ones in fragments. All of them take ten minutes and more for each role.
 SAMPLE = {
-    "12": [f"12.{kind}.{case}" for kind in range(1, 6) for case in (2, 6, 10, 13, 18)],
-    "13": [f"13.{kind}.{case}" for kind in range(1, 8) for case in (2, 6, 10, 13, 18)],
+    "12": [f"12.{kind}.{case}" for kind in range(1, 6) for case in (2, 6, 13)],
+    "13": [f"13.{kind}.{case}" for kind in range(1, 8) for case in (2, 6, 13)],
 }
 
 # Cases for which the suite has no expectation: after a close has begun (7.1.6), and close codes
