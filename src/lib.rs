@@ -96,6 +96,10 @@
 //! - **What is received is inflated when it is whole**, by one decompressor a loop; a connection keeps only
 //!   the bytes that its next message may refer to. A message that does not end costs no more than its
 //!   compressed bytes.
+//! - **TLS by rustls's unbuffered interface**, driven in buffers that a thread's streams share: an idle
+//!   connection takes 3.3 KB instead of 7.4 KB with the buffered one, and a 125-byte echo 4,340
+//!   instructions instead of 4,820. ring instead of aws-lc-rs: 4,340 instead of 5,030, 12 % slower at
+//!   16 KiB, and built in a quarter of the time.
 //! - **The doorbell** of a mailbox is one atomic swap on each side; the model checker finds no lost
 //!   wakeup in it.
 #![deny(missing_docs)]
@@ -123,17 +127,24 @@ pub use deflate::{Compression, CompressionMode, DedicatedCompression};
 #[cfg(not(loom))]
 pub use event_loop::{Closed, ConnectionId, Counters, Outcome};
 pub use frame::CloseCode;
+#[cfg(feature = "tls")]
+pub use handshake::TlsInfo;
 pub use handshake::{HeadLimits, Refusal, Request, Response, Upgrade};
 pub use protocol::{KeepAlive, Limits, Message, Outgoing};
 pub use pubsub::{
     Delivery, Missed, Notice, Overflow, ReplayLimits, SlowConsumer, Start, SubscribeOptions,
     Subscribed, TopicOptions, TopicStats,
 };
+/// The TLS library, for what [`Tls::from_config`] takes and what [`TlsInfo`] says.
+#[cfg(feature = "tls")]
+pub use rustls;
 #[cfg(not(loom))]
 pub use server::{
     Builder, Config, ConnectionStats, Context, Error, Handler, Result, Server, ServerHandle, Stats,
     Topic,
 };
+#[cfg(feature = "tls")]
+pub use transport::Tls;
 pub use transport::{BindTarget, LocalAddr, SocketOptions};
 
 /// Compiles the README's examples.

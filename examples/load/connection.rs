@@ -277,7 +277,7 @@ impl Connection {
             if output.is_empty() {
                 break;
             }
-            let len = self.write(output)?;
+            let len = write(&mut self.stream, output)?;
             self.unsent.extend_from_slice(&output[len..]);
         }
         Ok(())
@@ -334,27 +334,27 @@ impl Connection {
 
     /// Writes what is left over; says whether the socket took it all.
     fn flush(&mut self) -> Result<bool, End> {
-        self.taken_len += self.write(&self.unsent[self.taken_len..])?;
-        let is_all = self.taken_len == self.unsent.len();
-        if is_all {
-            self.unsent.clear();
-            self.taken_len = 0;
+        self.taken_len += write(&mut self.stream, &self.unsent[self.taken_len..])?;
+        if self.taken_len < self.unsent.len() {
+            return Ok(false);
         }
-        Ok(is_all)
+        self.unsent.clear();
+        self.taken_len = 0;
+        self.stream.flush().map_err(End::Socket)
     }
+}
 
-    /// Writes what the socket takes.
-    fn write(&self, bytes: &[u8]) -> Result<usize, End> {
-        let mut at = 0;
-        while at < bytes.len() {
-            match self.stream.write(&bytes[at..]) {
-                Ok(len) => at += len,
-                Err(error) if is_not_ready(&error) => break,
-                Err(error) => return Err(End::Socket(error)),
-            }
+/// Writes what the socket takes.
+fn write(stream: &mut Stream, bytes: &[u8]) -> Result<usize, End> {
+    let mut at = 0;
+    while at < bytes.len() {
+        match stream.write(&bytes[at..]) {
+            Ok(len) => at += len,
+            Err(error) if is_not_ready(&error) => break,
+            Err(error) => return Err(End::Socket(error)),
         }
-        Ok(at)
     }
+    Ok(at)
 }
 
 /// As browsers offer it. Nothing that is sent refers back, so whatever the server makes of it is kept.

@@ -118,7 +118,7 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// Gives a connection to the loop with the fewest.
-    fn place(&mut self, stream: Stream, peer: Option<std::net::SocketAddr>) {
+    fn place(&mut self, mut stream: Stream, peer: Option<std::net::SocketAddr>) {
         let counts = self.loops.iter().map(|link| link.connection_count.load(Ordering::Relaxed));
         if counts.clone().sum::<usize>() >= self.core.config.max_connections {
             self.core.counters.over_capacity += 1;

@@ -47,7 +47,7 @@ impl<S: Service> EventLoop<S> {
         }
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         if connection.io.flags.contains(Flags::BROKEN) {
-            return self.remove(key, "the connection was lost");
+            return self.lose(key);
         }
         match &connection.phase {
             Phase::Open(open) if open.session.endpoint.is_closed() => self.conclude(key),
@@ -64,18 +64,20 @@ impl<S: Service> EventLoop<S> {
     /// The socket takes more: the queue goes on, and what waited for it.
     pub(super) fn on_writable(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        if connection.io.queued_len() == 0 && !connection.awaits_room() {
+        let io = &mut connection.io;
+        let before = io.unsent_len();
+        if before == 0 && !connection.awaits_room() {
             return;
         }
         let io = &mut connection.io;
-        let before = io.queued_len();
         if io.flags.lower(Flags::AGES) {
             self.drop_aged(key);
         }
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let io = &mut connection.io;
+        io.flush_stream();
         io.flush(&mut self.core);
-        if io.queued_len() < before && is_timed_by_progress(&connection.phase, &io.flags) {
+        if io.unsent_len() < before && is_timed_by_progress(&connection.phase, &io.flags) {
             io.since = self.core.now;
         }
         io.flags.keep_if(Flags::SLOW, io.queued_len() > 0);
@@ -167,7 +169,7 @@ impl<S: Service> EventLoop<S> {
     fn linger(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let io = &mut connection.io;
-        if io.queued_len() == 0 && io.flags.raise(Flags::FIN_SENT) {
+        if io.unsent_len() == 0 && io.flags.raise(Flags::FIN_SENT) {
             if io.stream.shutdown_write().is_err() || io.flags.contains(Flags::FIN_RECEIVED) {
                 return self.remove(key, "the connection was lost");
             }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::carry::Carry;
 use super::flags::Flags;
+use super::peer::Peer;
 use super::subscriptions::Subscriptions;
 use super::timer_wheel::{Planned, Tick};
 use super::{Closed, ConnectionId};
@@ -97,7 +98,7 @@ pub(super) struct Io {
     /// What its messages weigh that a handler thread has not worked through.
     pub(super) unhandled_len: usize,
     pub(super) id: ConnectionId,
-    pub(super) peer: Option<SocketAddr>,
+    pub(super) peer: Peer,
     /// When the last bytes arrived, or when the phase began that is being timed.
     pub(super) since: Tick,
     /// The wheel's valid entry for this connection.
@@ -118,7 +119,7 @@ impl Io {
             carry: None,
             unhandled_len: 0,
             id,
-            peer,
+            peer: peer.into(),
             since: now,
             scheduled: Planned::default(),
             flags: Flags::default(),

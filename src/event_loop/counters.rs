@@ -66,6 +66,16 @@ counters! {
     protocol_errors,
     /// Connections given up: silent for too long, slow handshakes, unanswered close frames.
     timeouts,
+    /// TLS handshakes that came to a request.
+    tls_handshakes,
+    /// Those of them that resumed an earlier session.
+    tls_resumed,
+    /// TLS handshakes that came to nothing, for whatever reason but time.
+    tls_handshakes_failed,
+    /// TLS streams that ended without the peer's `close_notify`, before any close frame.
+    tls_truncated,
+    /// TLS streams given up for a damaged record or a fatal alert.
+    tls_broken,
     /// Messages received.
     messages_received,
     /// Messages accepted for sending, publications aside.
@@ -87,9 +97,9 @@ counters! {
     slow_consumers,
     /// Subscribers closed because they were too slow.
     subscribers_closed,
-    /// Bytes read from sockets.
+    /// Bytes read from sockets; with TLS, once they are decrypted.
     bytes_received,
-    /// Bytes written to sockets.
+    /// Bytes written to sockets; with TLS, before they are encrypted.
     bytes_sent,
     /// Bytes that wait in the write queues now.
     bytes_queued,

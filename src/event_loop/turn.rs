@@ -275,6 +275,7 @@ impl<S: Service> EventLoop<S> {
         let id = connection.io.id;
         self.core.link.directory.leave(key);
         self.core.link.connection_count.fetch_sub(1, Ordering::Relaxed);
+        connection.io.part();
         connection.io.release(&mut self.core);
         match connection.phase {
             Phase::Open(mut open) => {

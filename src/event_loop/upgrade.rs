@@ -28,7 +28,9 @@ impl<S: Service> EventLoop<S> {
         match decoder.decode(input, &self.core.config.head_limits) {
             Ok(None) => 0,
             Ok(Some((mut request, used))) => {
-                request.set_peer_addr(io.peer);
+                request.set_peer_addr(io.peer.into());
+                #[cfg(feature = "tls")]
+                io.tell_tls(&mut self.core.counters, &mut request);
                 self.take_request(key, request);
                 used
             }

@@ -32,6 +32,8 @@ mod scan;
 mod subprotocol;
 mod switching_protocols;
 mod target;
+#[cfg(feature = "tls")]
+mod tls_info;
 mod token;
 mod upgrade;
 mod upgrade_request;
@@ -52,5 +54,7 @@ pub use request::Request;
 pub use request_decoder::RequestDecoder;
 pub use response::Response;
 pub use switching_protocols::encode_switching_protocols;
+#[cfg(feature = "tls")]
+pub use tls_info::TlsInfo;
 pub use upgrade::Upgrade;
 pub use upgrade_request::{UpgradeRequest, validate_upgrade};

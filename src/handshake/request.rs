@@ -14,6 +14,8 @@ use super::host::check_host;
 use super::scan::HeadSpan;
 use super::subprotocol;
 use super::target::Target;
+#[cfg(feature = "tls")]
+use super::tls_info::TlsInfo;
 use super::token::{lists_token, trim};
 
 /// A request's head: a WebSocket upgrade, or a plain HTTP request on the same port.
@@ -30,6 +32,8 @@ pub struct Request {
     headers: HeaderMap,
     content: Content,
     peer_addr: Option<SocketAddr>,
+    #[cfg(feature = "tls")]
+    tls: Option<Box<TlsInfo>>,
 }
 
 impl Request {
@@ -60,7 +64,16 @@ impl Request {
         let headers = fields::header_map(parsed.headers)?;
         check_host(&headers, version)?;
         let content = Content::of(&headers, version)?;
-        Ok(Self { method, target, version, headers, content, peer_addr: None })
+        Ok(Self {
+            method,
+            target,
+            version,
+            headers,
+            content,
+            peer_addr: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        })
     }
 
     /// The method; never `CONNECT`.
@@ -177,6 +190,18 @@ impl Request {
     /// Says where the connection came from, which the bytes of a head do not tell.
     pub fn set_peer_addr(&mut self, peer_addr: Option<SocketAddr>) {
         self.peer_addr = peer_addr;
+    }
+
+    /// What TLS says of the connection, the client's certificate among it. `None` without TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref()
+    }
+
+    /// Says what TLS says of the connection, which the bytes of a head do not tell.
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&mut self, info: Option<TlsInfo>) {
+        self.tls = info.map(Box::new);
     }
 }
 

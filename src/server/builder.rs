@@ -7,6 +7,7 @@ use super::handler_thread::HandlerThread;
 use super::inline::Inline;
 use super::lane::{LaneSender, lane};
 use super::lane_service::LaneService;
+use super::places::{Places, Target};
 use super::running::{Server, Threads};
 use super::{Config, Error, Handler, Result, ServerHandle};
 #[cfg(feature = "deflate")]
@@ -15,13 +16,15 @@ use crate::event_loop::{EventLoop, Loops, Seat, Service, Unstarted};
 use crate::handshake::HeadLimits;
 use crate::protocol::Limits;
 use crate::pubsub::SlowConsumer;
-use crate::transport::{BindTarget, Listener, LocalAddr, SocketOptions};
+#[cfg(feature = "tls")]
+use crate::transport::Tls;
+use crate::transport::{BindTarget, SocketOptions};
 
 /// Settings of a server to be started. Every setting has a default: see [`Config`].
 #[derive(Debug, Default)]
 #[must_use = "a builder does nothing until `start`"]
 pub struct Builder {
-    targets: Vec<BindTarget>,
+    targets: Vec<Target>,
     config: Config,
 }
 
@@ -29,7 +32,34 @@ impl Builder {
     /// Listens at a further address: `"127.0.0.1:9001"`, `"[::1]:0"`, `"localhost:80"`,
     /// `"unix:/run/feed.sock"`, or a socket that listens already.
     pub fn bind(mut self, target: impl Into<BindTarget>) -> Self {
-        self.targets.push(target.into());
+        self.targets.push(target.into().into());
+        self
+    }
+
+    /// Listens at a further address as [`bind`](Self::bind) does, with TLS: `wss://` and `https://`.
+    ///
+    /// ```no_run
+    /// # use tickwire::{Context, Handler, Message, Server, Tls};
+    /// # struct Echo;
+    /// # impl Handler for Echo {
+    /// #     type State = ();
+    /// #     fn message(&self, ctx: &mut Context<'_>, _: &mut (), message: Message<'_>) {
+    /// #         ctx.send(message);
+    /// #     }
+    /// # }
+    /// # fn main() -> tickwire::Result<()> {
+    /// let server = Server::builder()
+    ///     .bind("127.0.0.1:9001")
+    ///     .bind_tls("0.0.0.0:9443", Tls::from_files("server.pem", "server.key"))
+    ///     .start(Echo)?;
+    /// // Whenever the files have been renewed:
+    /// server.handle().reload_tls()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn bind_tls(mut self, target: impl Into<BindTarget>, tls: Tls) -> Self {
+        self.targets.push(Target { place: target.into(), tls: Some(tls) });
         self
     }
 
@@ -129,13 +159,12 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// A setting that cannot work, named; an address that cannot be listened on; a system that is
-    /// out of descriptors or threads.
+    /// A setting that cannot work, named; an address that cannot be listened on; a file of TLS that
+    /// cannot be used; a system that is out of descriptors or threads.
     pub fn start<H: Handler>(self, handler: H) -> Result<Server> {
         let Self { targets, config } = self;
         config.check()?;
-        let listeners = bind_all(targets, &config.socket_options)?;
-        let local_addrs = local_addrs(&listeners)?;
+        let (places, listeners) = Places::bind(targets, &config.socket_options)?;
         let mut unstarted = (0..config.event_loops)
             .map(|index| Unstarted::new(index as u16, config.max_connections))
             .collect::<std::io::Result<Vec<_>>>()
@@ -145,7 +174,7 @@ impl Builder {
             .listen(listeners)
             .map_err(|error| Error::system("cannot watch the listeners", error))?;
         let loops: Loops = unstarted.iter().map(|unstarted| unstarted.link.clone()).collect();
-        let handle = ServerHandle::new(loops.clone(), local_addrs, &config);
+        let handle = ServerHandle::new(loops.clone(), places, &config);
         let handler = Arc::new(handler);
         let mut threads = Threads::new(handle.clone());
 
@@ -167,33 +196,6 @@ impl Builder {
         }
         Ok(threads.into_server())
     }
-}
-
-fn bind_all(targets: Vec<BindTarget>, options: &SocketOptions) -> Result<Vec<Listener>> {
-    if targets.is_empty() {
-        return Err(Error::config("bind", "no address to listen on: call `bind` at least once"));
-    }
-    let mut listeners = Vec::new();
-    for target in targets {
-        let name = match &target {
-            BindTarget::Tcp(address) => address.clone(),
-            BindTarget::Unix(path) => format!("unix:{}", path.display()),
-            BindTarget::TcpListener(_) | BindTarget::UnixListener(_) => {
-                "an inherited socket".into()
-            }
-        };
-        let bound = Listener::bind(target, options).map_err(|error| Error::bind(name, error))?;
-        listeners.extend(bound);
-    }
-    Ok(listeners)
-}
-
-fn local_addrs(listeners: &[Listener]) -> Result<Vec<LocalAddr>> {
-    listeners
-        .iter()
-        .map(Listener::local_addr)
-        .collect::<std::io::Result<_>>()
-        .map_err(|error| Error::system("a listener has no address", error))
 }
 
 fn start_handler_threads<H: Handler>(

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io;
 
+#[cfg(feature = "tls")]
+use crate::transport::TlsError;
+
 /// The result of the server's own calls.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -21,6 +24,8 @@ enum Kind {
         target: String,
         source: io::Error,
     },
+    #[cfg(feature = "tls")]
+    Tls(TlsError),
     System {
         what: &'static str,
         source: io::Error,
@@ -43,6 +48,13 @@ impl Error {
         matches!(self.0, Kind::Bind { .. })
     }
 
+    /// Certificates, keys or authorities cannot be used; the message names the file.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.0, Kind::Tls(_))
+    }
+
     /// The name of the wrong field, if the configuration is wrong.
     #[must_use]
     pub fn config_field(&self) -> Option<&'static str> {
@@ -60,6 +72,11 @@ impl Error {
         Self(Kind::Bind { target, source })
     }
 
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(error: TlsError) -> Self {
+        Self(Kind::Tls(error))
+    }
+
     pub(super) fn system(what: &'static str, source: io::Error) -> Self {
         Self(Kind::System { what, source })
     }
@@ -74,6 +91,8 @@ impl fmt::Display for Error {
         match &self.0 {
             Kind::Config { field, message } => write!(f, "`{field}`: {message}"),
             Kind::Bind { target, source } => write!(f, "cannot listen on {target}: {source}"),
+            #[cfg(feature = "tls")]
+            Kind::Tls(error) => write!(f, "TLS: {error}"),
             Kind::System { what, source } => write!(f, "{what}: {source}"),
             Kind::Panicked { thread } => write!(f, "thread `{thread}` panicked"),
         }
@@ -83,6 +102,8 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
+            #[cfg(feature = "tls")]
+            Kind::Tls(error) => error.source(),
             Kind::Bind { source, .. } | Kind::System { source, .. } => Some(source),
             Kind::Config { .. } | Kind::Panicked { .. } => None,
         }

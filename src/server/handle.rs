@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+#[cfg(feature = "tls")]
+use super::Result;
 use super::connection_stats::{self, ConnectionStats};
+use super::places::Places;
 use super::{Config, Stats, Topic};
 use crate::event_loop::{
     Command, ConnectionId, LoopLink, Loops, Outcome, Patience, post, subscribe, subscribe_prefix,
@@ -29,24 +32,38 @@ pub struct ServerHandle {
 struct Shared {
     loops: Loops,
     topics: Arc<TopicRegistry>,
-    local_addrs: Vec<LocalAddr>,
+    places: Places,
     max_backpressure: usize,
     started: Instant,
 }
 
 impl ServerHandle {
-    pub(super) fn new(loops: Loops, local_addrs: Vec<LocalAddr>, config: &Config) -> Self {
+    pub(super) fn new(loops: Loops, places: Places, config: &Config) -> Self {
         let topics =
             TopicRegistry::with_compression(loops.len(), config.slow_consumer, config.deflates());
         let max_backpressure = config.max_backpressure;
         let started = Instant::now();
-        Self { shared: Arc::new(Shared { loops, topics, local_addrs, max_backpressure, started }) }
+        Self { shared: Arc::new(Shared { loops, topics, places, max_backpressure, started }) }
     }
 
     /// Where the server listens, with real ports, in the order of the `bind` calls.
     #[must_use]
     pub fn local_addrs(&self) -> &[LocalAddr] {
-        &self.shared.local_addrs
+        &self.shared.places.local_addrs
+    }
+
+    /// Reads the certificates, keys and authorities of all TLS listeners again, such as after they
+    /// have been renewed. Handshakes that begin from now on use them; connections that are there go
+    /// on. A listener with a [`ServerConfig`](rustls::ServerConfig) of the service's own has nothing
+    /// to read.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be used, named, and what to do about it: its listener goes on with what it
+    /// had.
+    #[cfg(feature = "tls")]
+    pub fn reload_tls(&self) -> Result<()> {
+        self.shared.places.reload_tls()
     }
 
     /// Sends a message to a connection. One thread's sends to one connection arrive in order.
@@ -253,6 +270,8 @@ impl ServerHandle {
 
 impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandle").field("local_addrs", &self.shared.local_addrs).finish()
+        f.debug_struct("ServerHandle")
+            .field("local_addrs", &self.shared.places.local_addrs)
+            .finish()
     }
 }

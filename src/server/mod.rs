@@ -12,6 +12,7 @@ mod handler_thread;
 mod inline;
 mod lane;
 mod lane_service;
+mod places;
 mod running;
 mod stats;
 mod topic;

@@ -5,11 +5,15 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Socket, Type};
 
+#[cfg(feature = "tls")]
+use super::TlsAcceptor;
 use super::{BindTarget, LocalAddr, SocketOptions, Stream};
 
 /// A non-blocking listening socket.
@@ -19,6 +23,9 @@ pub enum Listener {
     Tcp(mio::net::TcpListener),
     /// Unix-domain; with the path of the file to remove in the end, if it is ours.
     Unix(mio::net::UnixListener, Option<PathBuf>),
+    /// One of the others, with TLS on what it accepts.
+    #[cfg(feature = "tls")]
+    Tls(Box<Listener>, Arc<TlsAcceptor>),
 }
 
 impl Listener {
@@ -39,6 +46,13 @@ impl Listener {
         }
     }
 
+    /// The same with TLS on what it accepts.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(self, acceptor: Arc<TlsAcceptor>) -> Self {
+        Self::Tls(Box::new(self), acceptor)
+    }
+
     /// The next connection and, for TCP, the address of its peer.
     ///
     /// # Errors
@@ -54,6 +68,11 @@ impl Listener {
                 Ok((Stream::Tcp(stream), Some(peer)))
             }
             Self::Unix(listener, _) => Ok((Stream::Unix(listener.accept()?.0), None)),
+            #[cfg(feature = "tls")]
+            Self::Tls(listener, acceptor) => {
+                let (socket, peer) = listener.accept()?;
+                Ok((acceptor.accept(socket)?, peer))
+            }
         }
     }
 
@@ -80,6 +99,8 @@ impl Listener {
                 let address = listener.local_addr()?;
                 Ok(LocalAddr::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()))
             }
+            #[cfg(feature = "tls")]
+            Self::Tls(listener, _) => listener.local_addr(),
         }
     }
 
@@ -92,6 +113,8 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.register(registry, token, Interest::READABLE),
             Self::Unix(listener, _) => listener.register(registry, token, Interest::READABLE),
+            #[cfg(feature = "tls")]
+            Self::Tls(listener, _) => listener.register(registry, token),
         }
     }
 }
@@ -102,6 +125,8 @@ impl AsFd for Listener {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
             Self::Unix(listener, _) => listener.as_fd(),
+            #[cfg(feature = "tls")]
+            Self::Tls(listener, _) => listener.as_fd(),
         }
     }
 }

@@ -6,6 +6,10 @@ use std::net::Shutdown;
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
+use super::StreamFault;
+#[cfg(feature = "tls")]
+use super::TlsStream;
+
 /// A non-blocking connected socket.
 #[derive(Debug)]
 pub enum Stream {
@@ -13,6 +17,9 @@ pub enum Stream {
     Tcp(mio::net::TcpStream),
     /// Unix-domain.
     Unix(mio::net::UnixStream),
+    /// TLS on one of the others.
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
@@ -27,6 +34,8 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.register(registry, token, interest),
             Self::Unix(stream) => stream.register(registry, token, interest),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.socket_mut().register(registry, token),
         }
     }
 
@@ -36,10 +45,12 @@ impl Stream {
     ///
     /// `WouldBlock` when nothing has; others end the connection. Interruptions are retried.
     #[inline]
-    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         retry(|| match self {
             Self::Tcp(stream) => (&*stream).read(buffer),
             Self::Unix(stream) => (&*stream).read(buffer),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.read(buffer),
         })
     }
 
@@ -49,10 +60,12 @@ impl Stream {
     ///
     /// `WouldBlock` when it takes nothing; others end the connection.
     #[inline]
-    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         retry(|| match self {
             Self::Tcp(stream) => (&*stream).write(bytes),
             Self::Unix(stream) => (&*stream).write(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.write_vectored(&[IoSlice::new(bytes)]),
         })
     }
 
@@ -61,10 +74,12 @@ impl Stream {
     /// # Errors
     ///
     /// As [`write`](Self::write).
-    pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         retry(|| match self {
             Self::Tcp(stream) => (&*stream).write_vectored(slices),
             Self::Unix(stream) => (&*stream).write_vectored(slices),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.write_vectored(slices),
         })
     }
 
@@ -73,10 +88,66 @@ impl Stream {
     /// # Errors
     ///
     /// What the system says, such as a connection that is gone already.
-    pub fn shutdown_write(&self) -> io::Result<()> {
+    pub fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.shutdown_write(),
+        }
+    }
+
+    /// Says goodbye where that is usual, if the socket takes it: the stream is about to be dropped,
+    /// and everything has been said.
+    pub fn part(&mut self) {
+        #[cfg(feature = "tls")]
+        if let Self::Tls(stream) = self {
+            stream.part();
+        }
+    }
+
+    /// Takes nothing more in: the stream's end is announced and met behind what has arrived.
+    #[cfg(feature = "tls")]
+    pub(super) fn shutdown_read(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Read),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Read),
+            Self::Tls(_) => Ok(()),
+        }
+    }
+
+    /// Bytes that were written and wait here for the socket; see [`flush`](Self::flush). Only TLS
+    /// keeps any: what has been encrypted.
+    #[inline]
+    #[must_use]
+    pub fn unflushed_len(&self) -> usize {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => 0,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.unflushed_len(),
+        }
+    }
+
+    /// Writes what waits here for the socket; says whether that was all of it.
+    ///
+    /// # Errors
+    ///
+    /// What ends the connection.
+    pub fn flush(&mut self) -> io::Result<bool> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(true),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+
+    /// Why the stream is over, if it has not ended well and the socket alone does not tell.
+    #[must_use]
+    pub fn fault(&self) -> Option<&StreamFault> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.fault(),
         }
     }
 }
