@@ -140,11 +140,11 @@ fn the_wire_is_cut() {
     in_each_mode(|mode| {
         let (script, closes) = with_closes(polite());
         let server = mode.start(script);
-        let plan = Plan { cut_after: Some(600), ..Plan::default() };
+        let plan = Plan { cut_after: Some(6000), ..Plan::default() };
         let mut client = Client::connect(Proxy::start(&server.address(), plan).address());
         client.send_text("hello");
         client.expect_text("hello");
-        client.send_text(&"x".repeat(1000));
+        client.send_text(&"x".repeat(10_000));
         assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
         drop(server);
         assert_eq!(closes.iter().count(), 0);

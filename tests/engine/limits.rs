@@ -6,7 +6,7 @@ use std::time::Duration;
 use tickwire::CloseCode;
 use tickwire::handshake::HeadLimits;
 
-use super::support::{Received, Running, Script, eventually, in_each_mode, soon};
+use super::support::{Received, Running, Script, eventually, in_each_mode, is_over_tls, soon};
 use super::with_closes;
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -150,6 +150,10 @@ fn without_pings_only_silence_ends_a_connection() {
 
 #[test]
 fn connections_beyond_the_limit_get_503_until_others_leave() {
+    if is_over_tls() {
+        // They do not even get a handshake.
+        return;
+    }
     in_each_mode(|mode| {
         let builder = mode.builder().event_loops(2).max_connections(3);
         let server = Running::start(builder, Script::echo());

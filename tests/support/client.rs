@@ -53,6 +53,8 @@ pub(crate) struct Dial {
     frames_behind: Vec<u8>,
     #[cfg(feature = "deflate")]
     offers: Vec<Params>,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<tickwire::rustls::ClientConfig>>,
 }
 
 impl Dial {
@@ -69,6 +71,8 @@ impl Dial {
             frames_behind: Vec::new(),
             #[cfg(feature = "deflate")]
             offers: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -101,6 +105,12 @@ impl Dial {
     /// Keeps the kernel from taking in more than about `len` bytes that the test has not read.
     pub(crate) fn receive_len(self, len: usize) -> Self {
         Self { receive_len: Some(len), ..self }
+    }
+
+    /// TLS by this configuration, not by the one that tests share.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(self, config: Arc<tickwire::rustls::ClientConfig>) -> Self {
+        Self { tls: Some(config), ..self }
     }
 
     /// A text message that is sent in the same write as the request's head.
@@ -144,13 +154,24 @@ impl Dial {
     /// Sends the request and leaves the answer to the test.
     #[track_caller]
     pub(crate) fn send(&self) -> HttpClient {
-        let socket = Socket::connect_with(&self.address, self.receive_len).expect("connect");
+        let socket = self.socket().expect("connect");
         let mut head = Vec::new();
         self.request.encode(&mut head).expect("the test's request is in order");
         head.extend_from_slice(&self.frames_behind);
         let http = HttpClient::new(socket);
         http.send(head);
         http
+    }
+}
+
+impl Dial {
+    fn socket(&self) -> std::io::Result<Socket> {
+        #[cfg(feature = "tls")]
+        if let Some(config) = &self.tls {
+            let socket = Socket::connect_plain(&self.address, self.receive_len)?;
+            return socket.with_tls(config.clone(), super::tls::NAME);
+        }
+        Socket::connect_with(&self.address, self.receive_len)
     }
 }
 
@@ -175,6 +196,10 @@ impl Client {
     /// The response that accepted the handshake.
     pub(crate) fn response(&self) -> &ServerResponse {
         &self.response
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.writer.socket
     }
 
     /// Another thread's way to send.
@@ -230,6 +255,8 @@ impl Client {
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock | ErrorKind::TimedOut => return None,
                     ErrorKind::Interrupted => {}
+                    // TLS that was cut off.
+                    ErrorKind::UnexpectedEof => return Some(Received::Reset),
                     ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
                         return Some(Received::Reset);
                     }

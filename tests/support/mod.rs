@@ -8,7 +8,15 @@ mod proxy;
 mod script;
 mod server;
 mod socket;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 mod wait;
+
+/// Whether this test's servers speak TLS and nothing else: some behaviours are tested a second time
+/// that way.
+pub(crate) fn is_over_tls() -> bool {
+    env!("CARGO_CRATE_NAME").ends_with("tls")
+}
 
 pub(crate) use client::{Client, Dial, Received, Writer};
 pub(crate) use http_client::{HttpClient, HttpResponse};

@@ -22,12 +22,21 @@ impl Mode {
             Self::Inline => 0,
             Self::Threads => 2,
         };
-        Server::builder().bind("127.0.0.1:0").event_loops(1).handler_threads(handler_threads)
+        bind(Server::builder()).event_loops(1).handler_threads(handler_threads)
     }
 
     pub(crate) fn start(self, handler: impl Handler) -> Running {
         Running::start(self.builder(), handler)
     }
+}
+
+/// At a free port; in some test programs with TLS.
+fn bind(builder: Builder) -> Builder {
+    #[cfg(feature = "tls")]
+    if super::is_over_tls() {
+        return builder.bind_tls("127.0.0.1:0", super::tls::server_tls());
+    }
+    builder.bind("127.0.0.1:0")
 }
 
 /// Runs a test inline and with handler threads; the output of a failure says which it was.

@@ -3,12 +3,16 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Type};
 use tickwire::transport::LocalAddr;
 
 use super::PATIENCE;
+#[cfg(feature = "tls")]
+use super::tls::{self, TlsSocket};
 
 /// Every read and write fails after [`PATIENCE`]. Both take `&self`: one thread may read while
 /// another writes.
@@ -16,6 +20,8 @@ use super::PATIENCE;
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsSocket>),
 }
 
 impl Socket {
@@ -26,6 +32,19 @@ impl Socket {
     /// Connects with a receive buffer of about `receive_len` bytes, so that little of what the
     /// server sends is out of its hands before it is read here.
     pub(crate) fn connect_with(
+        address: &LocalAddr,
+        receive_len: Option<usize>,
+    ) -> io::Result<Self> {
+        let socket = Self::connect_plain(address, receive_len)?;
+        #[cfg(feature = "tls")]
+        if super::is_over_tls() {
+            return socket.with_tls(tls::client_config(), tls::NAME);
+        }
+        Ok(socket)
+    }
+
+    /// The same without TLS, whatever the server speaks.
+    pub(crate) fn connect_plain(
         address: &LocalAddr,
         receive_len: Option<usize>,
     ) -> io::Result<Self> {
@@ -46,6 +65,26 @@ impl Socket {
         Ok(socket)
     }
 
+    /// A TLS handshake on a TCP socket.
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_tls(
+        self,
+        config: Arc<tickwire::rustls::ClientConfig>,
+        name: &str,
+    ) -> io::Result<Self> {
+        let tls = TlsSocket::connect(self.into_tcp()?, config, name)?;
+        Ok(Self::Tls(Box::new(tls)))
+    }
+
+    #[cfg(feature = "tls")]
+    #[track_caller]
+    pub(crate) fn as_tls(&self) -> &TlsSocket {
+        match self {
+            Self::Tls(tls) => tls,
+            _ => panic!("a socket without TLS"),
+        }
+    }
+
     pub(crate) fn set_timeouts(&self, timeout: Duration) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => {
@@ -56,6 +95,11 @@ impl Socket {
                 stream.set_read_timeout(Some(timeout))?;
                 stream.set_write_timeout(Some(timeout))
             }
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => {
+                tls.tcp.set_read_timeout(Some(timeout))?;
+                tls.tcp.set_write_timeout(Some(timeout))
+            }
         }
     }
 
@@ -63,20 +107,28 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.set_write_timeout(Some(timeout)),
             Self::Unix(stream) => stream.set_write_timeout(Some(timeout)),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.tcp.set_write_timeout(Some(timeout)),
         }
     }
 
     /// Closing will reset the connection instead of ending it.
     pub(crate) fn reset_on_close(&self) {
-        if let Self::Tcp(stream) = self {
-            socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
-        }
+        let tcp = match self {
+            Self::Tcp(stream) => stream,
+            Self::Unix(_) => return,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => &tls.tcp,
+        };
+        socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
     }
 
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(how),
             Self::Unix(stream) => stream.shutdown(how),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.shutdown(how),
         }
     }
 
@@ -84,13 +136,15 @@ impl Socket {
         Ok(match self {
             Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
             Self::Unix(stream) => Self::Unix(stream.try_clone()?),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => return Err(io::ErrorKind::Unsupported.into()),
         })
     }
 
     pub(crate) fn into_tcp(self) -> io::Result<TcpStream> {
         match self {
             Self::Tcp(stream) => Ok(stream),
-            Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -98,6 +152,8 @@ impl Socket {
         match self {
             Self::Tcp(stream) => (&*stream).read(buffer),
             Self::Unix(stream) => (&*stream).read(buffer),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.read(buffer),
         }
     }
 
@@ -105,6 +161,8 @@ impl Socket {
         match self {
             Self::Tcp(stream) => (&*stream).write(bytes),
             Self::Unix(stream) => (&*stream).write(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.write(bytes),
         }
     }
 
@@ -112,6 +170,14 @@ impl Socket {
         match self {
             Self::Tcp(stream) => (&*stream).write_all(bytes),
             Self::Unix(stream) => (&*stream).write_all(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => {
+                let mut at = 0;
+                while at < bytes.len() {
+                    at += tls.write(&bytes[at..])?;
+                }
+                tls.flush()
+            }
         }
     }
 }

@@ -1,0 +1,123 @@
+//! Versions, resumption, and what handlers and counters hear of a handshake.
+
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use tickwire::rustls::version::{TLS12, TLS13};
+use tickwire::rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
+use tickwire::{TlsInfo, Upgrade};
+
+use super::support::tls::{NAME, authority, client_config};
+use super::support::{Mode, Running, Script, Socket, eventually, in_each_mode, soon};
+use super::{refusal, shake_hands};
+
+/// Echoes, and tells what each request says of TLS.
+fn telling() -> (Script, std::sync::mpsc::Receiver<Option<TlsInfo>>) {
+    let (infos, told) = channel();
+    let script = Script::echo().on_upgrade(move |request| {
+        infos.send(request.tls().cloned()).expect("the test listens");
+        Ok(Upgrade::new(()))
+    });
+    (script, told)
+}
+
+#[test]
+fn both_versions_are_spoken_and_requests_tell_which() {
+    in_each_mode(|mode| {
+        let (script, told) = telling();
+        let server = mode.start(script);
+        for (version, protocol) in
+            [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)]
+        {
+            let config = Arc::new(authority().client_with(&[version], None));
+            let mut client = server.dial().tls(config).connect();
+            client.send_text("over TLS");
+            client.expect_text("over TLS");
+            let info = soon(&told).expect("a request over TLS");
+            assert_eq!(info.version(), protocol);
+            assert!(!info.is_resumed());
+            assert_eq!(info.peer_certificate(), None);
+            client.leave();
+        }
+    });
+}
+
+#[test]
+fn a_request_without_tls_says_so() {
+    let (script, told) = telling();
+    let builder = tickwire::Server::builder().bind("127.0.0.1:0").handler_threads(0);
+    let server = Running::start(builder, script);
+    let mut request = Vec::new();
+    tickwire::handshake::ClientRequest::new(NAME, "/", *b"nonce of a test.")
+        .encode(&mut request)
+        .expect("a request");
+    Socket::connect_plain(&server.address(), None)
+        .and_then(|socket| socket.write_all(&request))
+        .expect("a plain connection");
+    assert_eq!(soon(&told), None);
+}
+
+#[test]
+fn sessions_are_resumed_with_either_version() {
+    for version in [&TLS12, &TLS13] {
+        let (script, told) = telling();
+        let server = Mode::Inline.start(script);
+        let config = Arc::new(authority().client_with(&[version], None));
+        for is_second in [false, true] {
+            let mut client = server.dial().tls(config.clone()).connect();
+            // Tickets come with the first bytes.
+            client.send_text("hello");
+            client.expect_text("hello");
+            let kind = client.socket().as_tls().session().handshake_kind();
+            assert_eq!(kind == Some(HandshakeKind::Resumed), is_second);
+            assert_eq!(soon(&told).expect("TLS").is_resumed(), is_second);
+            client.leave();
+        }
+        let counted = || {
+            let total = server.handle().stats().total;
+            (total.tls_handshakes, total.tls_resumed, total.tls_handshakes_failed) == (2, 1, 0)
+        };
+        eventually("both are counted", counted);
+    }
+}
+
+#[test]
+fn http_1_1_is_what_is_spoken_inside() {
+    let server = Mode::Inline.start(Script::echo());
+    let mut config = authority().client();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let socket = shake_hands(&server.address(), &Arc::new(config.clone()), NAME).expect("TLS");
+    assert_eq!(socket.as_tls().session().alpn_protocol(), Some(&b"http/1.1"[..]));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let alert = refusal(&server.address(), &Arc::new(config));
+    assert_eq!(alert, AlertDescription::NoApplicationProtocol);
+}
+
+#[test]
+fn many_requests_on_one_connection_are_one_handshake() {
+    let server = Mode::Inline.start(Script::echo());
+    let http = server.http();
+    for _ in 0..5 {
+        http.get("/");
+        assert_eq!(http.response().status, 404);
+    }
+    eventually("it is counted", || server.handle().stats().total.tls_handshakes == 1);
+}
+
+#[test]
+fn a_slow_handshake_is_given_up() {
+    let builder = Mode::Inline.builder().handshake_timeout(Duration::from_millis(300));
+    let server = Running::start(builder, Script::echo());
+    let socket = Socket::connect_plain(&server.address(), None).expect("connect");
+    // The beginning of a ClientHello.
+    socket.write_all(&[22, 3, 1, 1, 0, 1, 0]).expect("send");
+    let mut byte = [0];
+    assert!(matches!(socket.read(&mut byte), Ok(0) | Err(_)), "the server hangs up");
+    eventually("it is counted", || server.handle().stats().total.timeouts == 1);
+    // A request that does not follow on a handshake takes the same time.
+    let socket = Socket::connect_plain(&server.address(), None).expect("connect");
+    let socket = socket.with_tls(client_config(), NAME).expect("TLS");
+    assert!(matches!(socket.read(&mut byte), Ok(0)), "the server says goodbye");
+    eventually("it is counted", || server.handle().stats().total.timeouts == 2);
+}
