@@ -1,4 +1,4 @@
-//! Where the server is: `ws://HOST[:PORT][/PATH]`, `unix:SOCKET[:/PATH]` or, for one that does not
+//! Where the server is: `ws://HOST[:PORT][/PATH]`, the same with `wss://`, `unix:SOCKET[:/PATH]` or, for one that does not
 //! speak WebSocket, `tcp://HOST:PORT`.
 
 use std::fmt;
@@ -28,6 +28,8 @@ pub(crate) struct Address {
 enum Place {
     /// Host and port.
     Tcp(String),
+    /// Host and port, with TLS.
+    Secure(String),
     Unix(PathBuf),
     /// Host and port of a server that sends the bytes back as they come.
     Plain(String),
@@ -37,9 +39,20 @@ impl Address {
     /// What the opening handshake names as the host.
     pub(crate) fn host(&self) -> &str {
         match &self.place {
-            Place::Tcp(host) | Place::Plain(host) => host,
+            Place::Tcp(host) | Place::Secure(host) | Place::Plain(host) => host,
             Place::Unix(_) => "localhost",
         }
+    }
+
+    /// What the server's certificate must be for: the host without its port.
+    #[cfg(feature = "tls")]
+    pub(crate) fn host_name(&self) -> &str {
+        self.host().rsplit_once(':').map_or(self.host(), |(host, _)| host)
+    }
+
+    /// Whether the server speaks TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        matches!(self.place, Place::Secure(_))
     }
 
     /// Whether the server speaks no WebSocket.
@@ -62,9 +75,10 @@ impl FromStr for Address {
             }
             return Ok(Self { place: Place::Unix(path.into()), target });
         }
-        let rest = match text.split_once("://") {
-            None => text,
-            Some(("ws", rest)) => rest,
+        let (rest, is_secure) = match text.split_once("://") {
+            None => (text, false),
+            Some(("ws", rest)) => (rest, false),
+            Some(("wss", rest)) => (rest, true),
             Some(("tcp", rest)) => return Self::plain(rest),
             Some((scheme, _)) => {
                 return Err(format!("{scheme}:// is not spoken here: give ws://HOST:PORT/"));
@@ -76,9 +90,11 @@ impl FromStr for Address {
         }
         // An IPv6 address is full of colons, but stands in brackets.
         let has_port = host.rfind(':') > host.rfind(']');
-        let host = if has_port { host.to_owned() } else { format!("{host}:80") };
+        let port = if is_secure { 443 } else { 80 };
+        let host = if has_port { host.to_owned() } else { format!("{host}:{port}") };
         let slash = if target.starts_with('/') { "" } else { "/" };
-        Ok(Self { place: Place::Tcp(host), target: format!("{slash}{target}") })
+        let place = if is_secure { Place::Secure(host) } else { Place::Tcp(host) };
+        Ok(Self { place, target: format!("{slash}{target}") })
     }
 }
 
@@ -96,6 +112,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Place::Tcp(host) => write!(f, "ws://{host}{}", self.target),
+            Place::Secure(host) => write!(f, "wss://{host}{}", self.target),
             Place::Plain(host) => write!(f, "tcp://{host}"),
             Place::Unix(path) if self.target == "/" => write!(f, "unix:{}", path.display()),
             Place::Unix(path) => write!(f, "unix:{}:{}", path.display(), self.target),
@@ -115,7 +132,7 @@ impl Target {
     pub(crate) fn find(address: &Address) -> Result<Self, LoadError> {
         let host = match &address.place {
             Place::Unix(path) => return Ok(Self::Unix(path.clone())),
-            Place::Tcp(host) | Place::Plain(host) => host,
+            Place::Tcp(host) | Place::Secure(host) | Place::Plain(host) => host,
         };
         let unknown = |source| LoadError::UnknownHost { host: host.clone(), source };
         let addresses: Vec<_> = host.to_socket_addrs().map_err(unknown)?.collect();
@@ -171,6 +188,8 @@ mod tests {
             ("ws://example.com/a/b?c=d", "ws://example.com:80/a/b?c=d"),
             ("ws://example.com?c=d", "ws://example.com:80/?c=d"),
             ("ws://[::1]/", "ws://[::1]:80/"),
+            ("wss://example.com/a", "wss://example.com:443/a"),
+            ("wss://[::1]:9443", "wss://[::1]:9443/"),
             ("[::1]:9001", "ws://[::1]:9001/"),
             ("unix:/run/echo.sock", "unix:/run/echo.sock"),
             ("unix:/run/echo.sock:/chat", "unix:/run/echo.sock:/chat"),
@@ -189,7 +208,7 @@ mod tests {
             "",
             "ws://",
             "http://a/",
-            "wss://a/",
+            "wss://",
             "ws://a@b/",
             "unix:",
             "ws:///path",

@@ -111,7 +111,8 @@ impl Crew {
     /// Begins a session's connection; `None` if the server has to accept some others first.
     fn begin_connection(&self, index: usize) -> Result<Option<Connection>, LoadError> {
         let options = &self.shared.options;
-        let stream = match self.shared.target.connect(options.congestion.as_deref()) {
+        let socket = self.shared.target.connect(options.congestion.as_deref());
+        let stream = match socket.and_then(|socket| self.shared.security.secure(socket)) {
             Ok(stream) => stream,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(self.cannot_open(End::Socket(error))),

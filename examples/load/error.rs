@@ -18,6 +18,8 @@ pub(crate) enum LoadError {
     UnknownProcess { pid: u32 },
     #[error("{needed} open files are needed, but the limit is {soft}")]
     Descriptors { needed: u64, soft: u64, hard: u64 },
+    #[error("{0}")]
+    Tls(String),
     #[error("cannot look up {host}: {source}")]
     UnknownHost { host: String, source: io::Error },
     #[error("cannot connect to {address}{}: {source}", after(*opened, *wanted))]
@@ -81,7 +83,7 @@ impl LoadError {
             Self::NoAnswer { .. } => "Is it a WebSocket server, and not stuck or overloaded?",
             Self::Open { end: End::Refused(error), .. } => return refusal_advice(error),
             Self::Open { .. } => "The server's log may tell more.",
-            Self::Interrupted { .. } | Self::System(_) => return None,
+            Self::Tls(_) | Self::Interrupted { .. } | Self::System(_) => return None,
         };
         Some(text.to_owned())
     }

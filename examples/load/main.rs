@@ -25,6 +25,7 @@ mod pace;
 mod plain;
 mod progress;
 mod report;
+mod secure;
 mod session;
 mod share;
 mod shared;
@@ -44,6 +45,7 @@ use error::LoadError;
 use options::Options;
 use progress::Progress;
 use report::Report;
+use secure::Security;
 use shared::Shared;
 use tally::Tally;
 use worker::Worker;
@@ -71,7 +73,8 @@ fn measure(options: Options) -> Result<Report, LoadError> {
     options.check()?;
     descriptors::check(options.connections, options.threads)?;
     let target = Target::find(&options.address)?;
-    let shared = Arc::new(Shared::new(options, target));
+    let security = Security::new(&options)?;
+    let shared = Arc::new(Shared::new(options, target, security));
     end_on_interrupt(&shared)?;
 
     let threads = (0..shared.options.threads)

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ line is wrong or a connection failed.";
 #[derive(Debug, Clone, Parser)]
 #[command(name = "load", version, after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// The server: ws://HOST[:PORT][/PATH], unix:SOCKET[:/PATH], or tcp://HOST:PORT for one that
+    /// The server: ws://HOST[:PORT][/PATH], the same with wss:// for TLS, unix:SOCKET[:/PATH], or tcp://HOST:PORT for one that
     /// speaks no WebSocket and sends all bytes back: messages are as long as frames would be
     #[arg(default_value = "ws://127.0.0.1:9001/", value_name = "ADDRESS")]
     pub(crate) address: Address,
@@ -132,6 +133,14 @@ pub(crate) struct Options {
     /// The congestion control of TCP connections, such as cubic [default: the system's]
     #[arg(long, value_name = "NAME")]
     pub(crate) congestion: Option<String>,
+
+    /// For wss://: a PEM file with the authorities to trust [default: the platform's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+
+    /// For wss://: believe any certificate
+    #[arg(long, conflicts_with = "tls_ca")]
+    pub(crate) tls_insecure: bool,
 
     /// The server's process, if it runs on this machine: reports the CPU time that it took
     #[arg(long, value_name = "PID")]

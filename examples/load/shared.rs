@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::address::Target;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::options::Options;
+use crate::secure::Security;
 
 /// From the moment the last connection is open until the load begins: enough for every thread to
 /// notice.
@@ -16,6 +17,7 @@ const HEAD_START: Duration = Duration::from_millis(20);
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) target: Target,
+    pub(crate) security: Security,
     pub(crate) clock: Clock,
     opened: AtomicUsize,
     begin: OnceLock<Nanos>,
@@ -25,10 +27,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options, target: Target) -> Self {
+    pub(crate) fn new(options: Options, target: Target, security: Security) -> Self {
         Self {
             options,
             target,
+            security,
             clock: Clock::new(),
             opened: AtomicUsize::new(0),
             begin: OnceLock::new(),

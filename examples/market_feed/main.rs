@@ -93,7 +93,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             let _ = errands.send(Errand::Stop);
         }
     })?;
-    announce(&server);
+    announce(&server, if options.is_secure() { "https" } else { "http" });
     Feed::new(market, handle.clone(), topics, inbox, status, options.manner()).run();
     handle.shutdown(REST);
     Ok(server.join()?)
@@ -109,7 +109,7 @@ fn explain(error: tickwire::Error, options: &Options) -> String {
 
 /// Says where the server listens, for tests, and what to open, for people. Whoever started it may
 /// have stopped listening after the first line.
-fn announce(server: &Server) {
+fn announce(server: &Server, scheme: &str) {
     let mut lines = String::new();
     for address in server.local_addrs() {
         lines.push_str(&format!("listening on {address}\n"));
@@ -117,7 +117,7 @@ fn announce(server: &Server) {
     for address in server.local_addrs() {
         // No browser goes to 0.0.0.0.
         let address = address.to_string().replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
-        lines.push_str(&format!("open http://{address}/ (Ctrl-C stops the feed)\n"));
+        lines.push_str(&format!("open {scheme}://{address}/ (Ctrl-C stops the feed)\n"));
     }
     let _ = io::stdout().write_all(lines.as_bytes());
 }

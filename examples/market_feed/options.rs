@@ -39,6 +39,16 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
 
+    /// Speak TLS, with the certificate in this PEM file: https:// and wss:// only
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
     /// Event-loop threads [default: chosen by the engine]
     #[arg(long, value_name = "COUNT")]
     pub(crate) event_loops: Option<NonZeroUsize>,
@@ -160,8 +170,8 @@ impl Options {
 
     /// The server that was asked for.
     pub(crate) fn server(&self) -> Builder {
-        let builder = Server::builder()
-            .bind(self.listen.to_string())
+        let builder = self
+            .bind(Server::builder())
             .handler_threads(self.handler_threads)
             .max_connections(self.max_connections.get())
             .limits(Limits::for_messages_up_to(MAX_REQUEST_LEN))
@@ -173,6 +183,22 @@ impl Options {
             Some(count) => builder.event_loops(count.get()),
             None => builder,
         }
+    }
+
+    fn bind(&self, builder: Builder) -> Builder {
+        #[cfg(feature = "tls")]
+        if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
+            return builder.bind_tls(self.listen, tickwire::Tls::from_files(certificate, key));
+        }
+        builder.bind(self.listen)
+    }
+
+    /// Whether browsers need an address with https://.
+    pub(crate) fn is_secure(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls_cert.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
     }
 
     /// What becomes of clients that do not keep up.

@@ -1,8 +1,8 @@
 //! One WebSocket connection on a blocking socket, by the engine's sans-IO client role.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -11,15 +11,12 @@ use tickwire::handshake::{ClientRequest, HandshakeError};
 use tickwire::protocol::{Endpoint, Event, Limits, Message, Role, Workspace};
 
 use crate::address::Address;
+use crate::wire::{PATIENCE, Wire};
 
 /// The longest message that is taken, in bytes: a book of a hundred thousand levels.
 const MAX_MESSAGE_LEN: usize = 16 << 20;
 /// Bytes that are read at once; more than a frame's head or a handshake's answer may have.
 const INPUT_LEN: usize = 64 << 10;
-/// For the connection, and for the answer to the handshake.
-const OPEN_WITHIN: Duration = Duration::from_secs(5);
-/// How long a write may take, and the closing handshake.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
@@ -49,7 +46,7 @@ pub(crate) enum State {
 
 /// An open connection.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    wire: Wire,
     endpoint: Endpoint,
     workspace: Workspace,
     input: Box<[u8]>,
@@ -62,13 +59,14 @@ impl Connection {
     /// Connects and shakes hands. `tick` is how long [`Self::receive`] waits for anything.
     pub(crate) fn open(
         address: &Address,
+        ca: Option<&Path>,
         subprotocol: &str,
         tick: Duration,
     ) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Connect(address.host.clone(), error);
-        let stream = connect(&address.host).map_err(failed)?;
+        let wire = Wire::open(address, ca).map_err(failed)?;
         let mut connection = Self {
-            stream,
+            wire,
             endpoint: Endpoint::new(),
             workspace: Workspace::new(Role::Client, Limits::for_messages_up_to(MAX_MESSAGE_LEN)),
             input: vec![0; INPUT_LEN].into_boxed_slice(),
@@ -76,7 +74,7 @@ impl Connection {
             output: Vec::new(),
         };
         connection.shake_hands(address, subprotocol)?;
-        connection.stream.set_read_timeout(Some(tick)).map_err(failed)?;
+        connection.wire.set_read_timeout(tick).map_err(failed)?;
         Ok(connection)
     }
 
@@ -88,7 +86,7 @@ impl Connection {
             ClientRequest::new(&address.host, &address.target, nonce).subprotocol(subprotocol);
         let mut head = Vec::new();
         request.encode(&mut head).map_err(refused)?;
-        self.stream.write_all(&head).map_err(failed)?;
+        self.wire.write_all(&head).map_err(failed)?;
         let mut decoder = request.decoder();
         loop {
             match self.fill() {
@@ -177,7 +175,7 @@ impl Connection {
 
     fn flush(&mut self) -> io::Result<()> {
         if !self.output.is_empty() {
-            self.stream.write_all(&self.output)?;
+            self.wire.write_all(&self.output)?;
             self.output.clear();
         }
         Ok(())
@@ -188,27 +186,10 @@ impl Connection {
         // What is pending is a part of a head, so there is room behind it.
         self.input.copy_within(self.pending.clone(), 0);
         self.pending = 0..self.pending.len();
-        let len = self.stream.read(&mut self.input[self.pending.end..])?;
+        let len = self.wire.read(&mut self.input[self.pending.end..])?;
         self.pending.end += len;
         Ok(len)
     }
-}
-
-/// Tries every address that the host has.
-fn connect(host: &str) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(ErrorKind::NotFound, "the host has no address");
-    for address in host.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, OPEN_WITHIN) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(OPEN_WITHIN))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 /// The ways in which systems say that nothing came in time.

@@ -11,6 +11,7 @@ mod connection;
 mod table;
 mod terminal;
 mod watch;
+mod wire;
 
 // The protocol is the server's, which uses the other half of it.
 #[allow(dead_code, reason = "to encode is the server's part")]
@@ -34,6 +35,7 @@ mod message;
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,6 +68,10 @@ struct Options {
     /// The feed
     #[arg(default_value = "ws://127.0.0.1:8080/ws", value_name = "ADDRESS")]
     address: Address,
+
+    /// For wss://: a PEM file with the authorities to trust [default: the platform's]
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
 
     /// Only these symbols, separated by commas [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -130,7 +136,12 @@ impl Client {
         let mut was_live = false;
         while !self.is_stopped() {
             let encoding = if self.options.binary { Encoding::Binary } else { Encoding::Json };
-            let opened = Connection::open(&self.options.address, encoding.subprotocol(), TICK);
+            let opened = Connection::open(
+                &self.options.address,
+                self.options.tls_ca.as_deref(),
+                encoding.subprotocol(),
+                TICK,
+            );
             let end = match opened {
                 Ok(connection) => {
                     self.reconnects += u64::from(was_live);

@@ -3,6 +3,8 @@
 #[cfg(feature = "deflate")]
 pub(crate) mod deflate;
 
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -17,6 +19,14 @@ pub(crate) struct ServerArgs {
     /// Where to listen: `127.0.0.1:9001`, `[::1]:0` (a free port), `unix:PATH`. May be repeated.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
     pub(crate) listen: Vec<String>,
+    /// Speak TLS at all of these addresses, with the certificate in this PEM file.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Event-loop threads.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) event_loops: usize,
@@ -46,7 +56,15 @@ impl ServerArgs {
             .max_backpressure(2 * MAX_MESSAGE_LEN);
         #[cfg(feature = "deflate")]
         let builder = builder.compression(self.deflate.into());
-        self.listen.iter().fold(builder, Builder::bind)
+        self.listen.iter().fold(builder, |builder, address| self.bind(builder, address))
+    }
+
+    fn bind(&self, builder: Builder, address: &str) -> Builder {
+        #[cfg(feature = "tls")]
+        if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
+            return builder.bind_tls(address, tickwire::Tls::from_files(certificate, key));
+        }
+        builder.bind(address)
     }
 }
 

@@ -73,7 +73,7 @@ fn the_command_line_is_wrong() {
     for (arguments, part) in [
         (&["--rate", "5", "--depth", "3"][..], "cannot be used with"),
         (&["--rate", "0"], "a number per second"),
-        (&["wss://127.0.0.1/"], "not spoken here"),
+        (&["http://127.0.0.1/"], "not spoken here"),
         (&["--threads", "3", "-c", "2"], "threads have nothing to do"),
         (&["--spacing", "poisson"], "--rate"),
         (&["--reconnect", "--depth", "2"], "cannot be used with"),
