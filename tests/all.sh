@@ -2,7 +2,7 @@
 # Installs what the tests need beyond Rust and runs every one of them:
 #
 #   rust         unit, integration and documentation tests
-#   conformance  the Autobahn suite against both roles of the engine
+#   conformance  the Autobahn suite against both roles of the engine, and over TLS
 #   strangers    the examples through clients that share no code with the engine (Python, Node)
 #   browser      the market feed's page in a real browser
 #
@@ -65,6 +65,7 @@ conformance_suite() {
     if $QUICK; then groups=1-7,10,12,13; fi
     if $FULL; then extent=(--deadline 2400); fi
     ensure_command python3 python3
+    ensure_command openssl openssl
     # A judge that lets a bad report pass would make the whole suite worthless.
     (cd tests/autobahn && python3 -B -m unittest --quiet test_judge)
     python3 -B tests/autobahn/run.py --groups "$groups" "${extent[@]}" --env "$ENVIRONMENTS/autobahn" \
@@ -72,12 +73,15 @@ conformance_suite() {
 }
 
 strangers_python_suite() {
+    ensure_command openssl openssl
+    ensure_command curl curl
     ensure_python_environment "$ENVIRONMENTS/strangers" tests/strangers/requirements.txt
     cd tests/strangers
     PYTHONDONTWRITEBYTECODE=1 "${PATIENCE[@]}" "$ENVIRONMENTS/strangers/bin/python" -m pytest
 }
 
 strangers_node_suite() {
+    ensure_command openssl openssl
     ensure_node 18
     cd tests/strangers
     npm ci --no-audit --no-fund
@@ -92,6 +96,7 @@ browser_suite() {
     fi
     ensure_node 20 || return "$SKIPPED_STATUS"
     ensure_chromium || return "$SKIPPED_STATUS"
+    ensure_command openssl openssl
     export CHROMIUM MARKET_FEED_BIN=$TICKWIRE_EXAMPLES/market_feed
     mkdir -p "$SCREENSHOTS"
     cd tests/browser

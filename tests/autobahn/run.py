@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the Autobahn test suite against both roles of the engine and judges its reports.
+"""Runs the Autobahn test suite against both roles of the engine, and against its server over TLS,
+and judges its reports.
 
     tests/autobahn/run.py                             # everything, release binaries
     tests/autobahn/run.py --mode inline --groups 1-7  # a part of it
@@ -18,6 +19,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,12 +29,14 @@ from processes import Failure, Wstest, free_port, start_server
 from suite_env import NoPython27, wstest_command
 
 ROOT = Path(__file__).resolve().parents[2]
-MODES = ["inline", "threads", "client"]
+MODES = ["inline", "threads", "client", "tls"]
+# Over TLS what is at stake is how frames are cut into records, not how fast large ones are.
+TLS_GROUPS = [str(group) for group in range(1, 8)]
 SKIPPED = 77
 
 
 def main():
-    options = parse_options()
+    all_options = options = parse_options()
     # As an exception, so that what was started is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -43,7 +47,10 @@ def main():
         return SKIPPED
 
     rows = []
-    for mode in options.mode:
+    for mode in all_options.mode:
+        options = of_mode(mode, all_options)
+        if not options.groups:
+            continue
         started = time.monotonic()
         reports = options.reports / mode
         shutil.rmtree(reports, ignore_errors=True)
@@ -61,17 +68,27 @@ def main():
     return print_table(rows)
 
 
+def of_mode(mode, options):
+    """The options with as many of the groups as are run in this mode."""
+    groups = [group for group in options.groups if mode != "tls" or group in TLS_GROUPS]
+    return argparse.Namespace(**{**vars(options), "groups": groups})
+
+
 def test_server(command, mode, options, reports):
     """The suite as a fuzzing client against the echo example."""
-    handler_threads = "0" if mode == "inline" else "2"
+    handler_threads = "2" if mode == "threads" else "0"
     arguments = ["--event-loops", "2", "--handler-threads", handler_threads]
     if {"12", "13"} & set(options.groups):
         # One compressor for all, and one for each connection.
         arguments += ["--deflate", "shared" if mode == "inline" else "dedicated"]
+    scheme = "ws"
+    if mode == "tls":
+        scheme = "wss"
+        arguments += make_certificate(reports)
     with start_server(options.server_bin, arguments, reports / "server.log") as server:
         spec = {
             "outdir": str(reports),
-            "servers": [{"agent": mode, "url": f"ws://{server.address}"}],
+            "servers": [{"agent": mode, "url": f"{scheme}://{server.address}"}],
             "options": {"failByDrop": False},
             **case_selection(options),
         }
@@ -94,6 +111,18 @@ def test_client(command, mode, options, reports):
         arguments = ["--server", spec["url"], "--agent", mode]
         suite.run_client(options.client_bin, arguments, reports / "client.log", options.deadline)
     return []
+
+
+def make_certificate(reports):
+    """The flags of an echo server with a certificate made for this run; the suite believes any."""
+    certificate, key = reports / "server.pem", reports / "server.key"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-subj", "/CN=localhost", "-days", "2", "-keyout", str(key), "-out", str(certificate)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Failure(f"openssl makes no certificate: {error}") from None
+    return ["--tls-cert", str(certificate), "--tls-key", str(key)]
 
 
 def read_index(reports):
@@ -138,7 +167,7 @@ def print_table(rows):
 def parse_options():
     examples = os.environ.get("TICKWIRE_EXAMPLES") or ROOT / "target/release/examples"
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--mode", default=MODES, type=mode_list, help="any of inline,threads,client (default: all)")
+    parser.add_argument("--mode", default=MODES, type=mode_list, help="any of inline,threads,client,tls (default: all)")
     parser.add_argument("--groups", default="1-7,9,10,12,13", type=group_list, help="case groups (default: %(default)s)")
     parser.add_argument("--sample", action="store_true", help="of the groups 12 and 13 only a spread of cases")
     parser.add_argument("--server-bin", type=Path, default=Path(examples) / "echo")

@@ -6,7 +6,7 @@ import { chromium } from 'playwright-core';
 const START_WITHIN = 30_000; // ms
 
 /** Starts an example's binary and waits until it says where it listens. */
-export async function startServer(binary, listen = '127.0.0.1:0', flags = []) {
+export async function startServer(binary, listen = '127.0.0.1:0', flags = [], scheme = 'http') {
   const child = spawn(binary, ['--listen', listen, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = new Promise((resolve) => { child.once('exit', resolve); });
   const address = await new Promise((resolve, reject) => {
@@ -25,7 +25,7 @@ export async function startServer(binary, listen = '127.0.0.1:0', flags = []) {
   });
   return {
     address,
-    url: `http://${address}/`,
+    url: `${scheme}://${address}/`,
     async kill(signal = 'SIGKILL') {
       child.kill(signal);
       await exited;
@@ -45,12 +45,12 @@ export async function restartServer(binary, address) {
   }
 }
 
-export function launch() {
+export function launch(flags = []) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync', ...flags,
     ],
   });
 }
