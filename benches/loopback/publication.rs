@@ -65,7 +65,7 @@ impl Loop {
     fn publish(&mut self) {
         let mut frame = Vec::with_capacity(4 + PAYLOAD.len());
         encode_frame(&mut frame, true, OpCode::Binary, None, PAYLOAD);
-        let publication = Publication { key: Bytes::new(), frame: frame.into() };
+        let publication = Publication { key: Bytes::new(), frame: Bytes::from(frame).into() };
         let batch = self.put_in_order(publication);
         let mut fan_out = self.table.begin(batch).expect("there are subscribers");
         let mut budget = self.sockets.taken_lens.len();
