@@ -1,8 +1,8 @@
 //! The codec in memory: frame headers, masking, text, whole frames in and out. No socket and no
 //! thread; what those cost is in `loopback`.
 //!
-//! `cargo bench --bench codec` takes two minutes, `-- --quick` a quarter of one, and rougher figures;
-//! `-- decode` or another group's name looks at one thing alone.
+//! `cargo bench --bench codec` takes some minutes; `-- decode`, or another group's name, looks at one
+//! thing alone.
 
 #![allow(missing_docs)] // What criterion's macros make.
 
@@ -29,6 +29,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .sample_size(50);
-    targets = header::decode, mask::apply, utf8::validate, decode::read_buffer, encode::frame
+    targets = header::decode, mask::apply, utf8::validate, decode::read_buffer, encode::frames
 }
 criterion_main!(benches);
