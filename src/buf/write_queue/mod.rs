@@ -9,4 +9,6 @@ pub use segment::FindBoundary;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
