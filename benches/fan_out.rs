@@ -31,7 +31,7 @@ mod readers;
 mod support;
 
 use support::pace::Pace;
-use support::{machine, rounds, threads, wire};
+use support::{machine, rounds, socket, threads, wire};
 
 /// Bytes of a publication.
 const PAYLOAD_LEN: usize = 128;

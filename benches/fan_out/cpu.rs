@@ -8,7 +8,6 @@
 //! contestants of a round alike.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use tickwire::{Delivery, Overflow};
 
@@ -142,7 +141,7 @@ impl Match {
     /// CPU time per delivery, in microseconds.
     fn round(&mut self, peer: Peer, run: usize) -> f64 {
         self.client.drain(peer, self.subscribers * run * FRAME_LEN, self.turns);
-        let before = settle(self.watched(peer));
+        let before = self.watched(peer).settled_cpu_time();
         for _ in 0..self.turns {
             match peer {
                 Peer::Engine => (0..run).for_each(|_| self.engine.publish(&[b'x'; PAYLOAD_LEN])),
@@ -150,7 +149,7 @@ impl Match {
             }
             self.client.await_answer();
         }
-        let cost = settle(self.watched(peer)) - before;
+        let cost = self.watched(peer).settled_cpu_time() - before;
         let deliveries = self.turns * run * self.subscribers;
         cost.as_secs_f64() * 1e6 / deliveries as f64
     }
@@ -161,12 +160,6 @@ impl Match {
             Peer::Bare => &self.bare.writers,
         }
     }
-}
-
-/// CPU time so far, once the threads sleep again.
-fn settle(watched: &Watched) -> Duration {
-    std::thread::sleep(Duration::from_millis(2));
-    watched.cpu_time()
 }
 
 /// What a delivery cost in two rounds next to each other, in microseconds.

@@ -10,8 +10,8 @@ use hdrhistogram::Histogram;
 use tickwire::{Delivery, Overflow};
 
 use super::engine::Engine;
-use super::readers::{Readers, Stamp, histogram};
-use super::rounds::{median, sorted};
+use super::readers::{Readers, Stamp};
+use super::rounds::{histogram, median, sorted};
 use super::{PAYLOAD_LEN, Pace};
 
 /// The deliveries under which a stalled subscriber stays: its connection is not closed.

@@ -6,7 +6,7 @@
 //! gets, how long it was without the news of those.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,9 +14,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
+use super::rounds::histogram;
+use super::socket::Socket;
 use super::{threads, wire};
 
 /// What the payload of a publication begins with.
@@ -127,11 +128,6 @@ impl Drop for Readers {
     }
 }
 
-/// Nanoseconds up to a minute, to three digits.
-pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("these bounds are in order")
-}
-
 /// What the reading thread holds.
 struct Reading {
     poll: Poll,
@@ -143,9 +139,7 @@ struct Reading {
 }
 
 struct Reader {
-    stream: TcpStream,
-    /// The beginning of a frame.
-    carry: Vec<u8>,
+    socket: Socket,
     /// The last publication that it has.
     number: u64,
 }
@@ -160,12 +154,9 @@ struct Waiting {
 impl Reading {
     fn new(streams: Vec<std::net::TcpStream>, shared: Arc<Shared>, base: Instant) -> Self {
         let poll = Poll::new().expect("a poller");
-        let adopt = |(i, stream): (usize, std::net::TcpStream)| {
-            stream.set_nonblocking(true).expect("a socket option");
-            let mut stream = TcpStream::from_std(stream);
-            let registry = poll.registry();
-            registry.register(&mut stream, Token(i), Interest::READABLE).expect("room for it");
-            Reader { stream, carry: Vec::new(), number: 0 }
+        let adopt = |(i, stream): (usize, std::net::TcpStream)| Reader {
+            socket: Socket::adopt(stream, poll.registry(), Token(i)),
+            number: 0,
         };
         let readers = streams.into_iter().enumerate().map(adopt).collect();
         Self { poll, readers, shared, base, waiting: VecDeque::new() }
@@ -181,7 +172,10 @@ impl Reading {
                 continue;
             }
             for event in &events {
-                if let Some(stamp) = self.readers[event.token().0].read(&mut buffer) {
+                let mut last = None;
+                let socket = &mut self.readers[event.token().0].socket;
+                socket.read(&mut buffer, |payload| last = Some(Stamp::read(payload)));
+                if let Some(stamp) = last {
                     self.advance(event.token().0, stamp);
                 }
             }
@@ -215,34 +209,6 @@ impl Reading {
             }
             read_by_all += 1;
             self.shared.read_by_all.store(read_by_all, Ordering::Release);
-        }
-    }
-}
-
-impl Reader {
-    /// Reads what there is; the stamp of the last frame that has become whole, if any has.
-    fn read(&mut self, buffer: &mut [u8]) -> Option<Stamp> {
-        let mut last = None;
-        loop {
-            let carried = self.carry.len();
-            buffer[..carried].copy_from_slice(&self.carry);
-            let len = match self.stream.read(&mut buffer[carried..]) {
-                Ok(0) => panic!("the server has closed a connection that reads"),
-                Ok(len) => carried + len,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return last,
-                Err(error) => panic!("a connection has failed: {error}"),
-            };
-            let mut rest = &buffer[..len];
-            while let Some((payload, frame_len)) = wire::split_frame(rest) {
-                last = Some(Stamp::read(payload));
-                rest = &rest[frame_len..];
-            }
-            self.carry.clear();
-            self.carry.extend_from_slice(rest);
-            // A short read has emptied the socket: the next bytes are a new event.
-            if len < buffer.len() {
-                return last;
-            }
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn describe() -> String {
         "unknown" => format!("{} family {}", of_cpu("vendor_id"), of_cpu("cpu family")),
         name => name.to_owned(),
     };
-    let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
+    let cores = core_count();
     format!(
         "Linux {}, {model}, {cores} cores; loopback; server on core {}, client on core {}.\n{}; ",
         kernel.trim(),
@@ -22,6 +22,11 @@ pub(crate) fn describe() -> String {
         super::threads::CLIENT_CORE,
         load("Load average before"),
     )
+}
+
+/// The cores that the system has.
+pub(crate) fn core_count() -> usize {
+    read("/proc/cpuinfo").lines().filter(|line| line.starts_with("processor")).count()
 }
 
 /// How busy the machine is, ours included.

@@ -5,6 +5,7 @@ pub(crate) mod echo;
 pub(crate) mod machine;
 pub(crate) mod pace;
 pub(crate) mod rounds;
+pub(crate) mod socket;
 pub(crate) mod threads;
 pub(crate) mod units;
 pub(crate) mod wire;

@@ -4,6 +4,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::machine;
+
 /// Where servers and bare loops run.
 pub(crate) const SERVER_CORE: usize = 0;
 
@@ -35,6 +37,12 @@ impl Watched {
         for id in &self.ids {
             run("chrt", &["--batch", "--pid", "0", &id.to_string()]);
         }
+    }
+
+    /// Time on a CPU so far, of all of them, once they sleep.
+    pub(crate) fn settled_cpu_time(&self) -> Duration {
+        std::thread::sleep(Duration::from_millis(2));
+        self.cpu_time()
     }
 
     /// Time on a CPU so far, of all of them. Exact only while they sleep.
@@ -75,8 +83,20 @@ pub(crate) fn pin_this_thread(core: usize) {
     taskset("-cp", id.expect("it ends with the thread's id"), core);
 }
 
+/// Runs `run` on a thread of its own on one core.
+pub(crate) fn on_core<T: Send>(core: usize, run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            pin_this_thread(core);
+            run()
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 fn taskset(how: &str, id: u32, core: usize) {
-    if std::thread::available_parallelism().is_ok_and(|count| count.get() > core) || core == 0 {
+    // Not `available_parallelism`: that is one once this process is pinned.
+    if core < machine::core_count() {
         run("taskset", &[how, &core.to_string(), &id.to_string()]);
     }
 }
