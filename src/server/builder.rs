@@ -211,7 +211,6 @@ fn start_handler_threads<H: Handler>(
         let thread = HandlerThread::new(
             handler.clone(),
             handle.clone(),
-            sender.lane.clone(),
             receiver,
             loops.clone(),
             config.max_backpressure,

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
-
+use super::agenda::Agenda;
+use super::batch::{Batch, Job};
 use super::guard::guard;
 use super::handler::Handler;
 use super::inline::decide;
-use super::lane::{Batch, Job, Lane};
+use super::lane::{Lane, LaneReceiver};
 use super::{Context, ServerHandle};
 use crate::event_loop::{
     Closed, Command, ConnectionId, Decision, Loops, Outbox, Patience, post, stand_at_handler,
@@ -17,11 +18,13 @@ use crate::frame::CloseCode;
 use crate::handshake::Request;
 use crate::protocol::Message;
 
+/// How long a batch's callbacks may take before those of other connections have their turn.
+const MAX_TURN: Duration = Duration::from_micros(50);
+
 pub(super) struct HandlerThread<H: Handler> {
     handler: Arc<H>,
     server: ServerHandle,
-    lane: Arc<Lane>,
-    receiver: Receiver<Batch>,
+    receiver: LaneReceiver,
     loops: Loops,
     max_backpressure: usize,
 }
@@ -30,15 +33,14 @@ impl<H: Handler> HandlerThread<H> {
     pub(super) fn new(
         handler: Arc<H>,
         server: ServerHandle,
-        lane: Arc<Lane>,
-        receiver: Receiver<Batch>,
+        receiver: LaneReceiver,
         loops: Loops,
         max_backpressure: usize,
     ) -> Self {
-        Self { handler, server, lane, receiver, loops, max_backpressure }
+        Self { handler, server, receiver, loops, max_backpressure }
     }
 
-    /// Works until every loop has ended. The channel spins briefly before it parks.
+    /// Works until every loop has ended.
     pub(super) fn run(self) {
         let outbox = Rc::new(Outbox::new(self.loops.clone(), self.max_backpressure));
         stand_at_handler(outbox.clone());
@@ -50,12 +52,27 @@ impl<H: Handler> HandlerThread<H> {
             loops: self.loops,
             states,
         };
-        for mut batch in self.receiver {
-            worker.work(&mut batch);
-            let loops = &worker.loops;
-            self.lane.done(batch, |loop_index| {
-                post(&loops[loop_index], Command::Resume { lane: self.lane.index }, Patience::Wait);
-            });
+        let receiver = self.receiver;
+        let mut agenda = Agenda::default();
+        while let Some(batch) = receiver.recv() {
+            agenda.add(batch);
+            while let Some(mut batch) = agenda.next() {
+                let is_long = worker.take_turn(&mut batch);
+                if batch.is_empty() {
+                    worker.done(batch, &receiver.lane);
+                } else {
+                    agenda.interrupt(batch);
+                }
+                if is_long || agenda.has_interrupted() {
+                    // Left to itself the kernel may let a loop that shares the core wait for
+                    // milliseconds, though it has replies to pass on and messages to bring.
+                    std::thread::yield_now();
+                }
+                while agenda.has_room() {
+                    let Some(batch) = receiver.try_recv() else { break };
+                    agenda.add(batch);
+                }
+            }
         }
     }
 }
@@ -69,10 +86,13 @@ struct Worker<H: Handler> {
 }
 
 impl<H: Handler> Worker<H> {
-    fn work(&mut self, batch: &mut Batch) {
-        let mut payloads = &batch.payloads[..];
+    /// Runs the batch's callbacks: all of them, or as many as its turn has time for. Says whether that
+    /// is used up.
+    fn take_turn(&mut self, batch: &mut Batch) -> bool {
         let mut previous = None;
-        for (id, job) in batch.jobs.drain(..) {
+        let mut count = 0_u32;
+        let start = Instant::now();
+        while let Some((id, job, payload)) = batch.next() {
             if previous.is_some_and(|previous| previous != id) {
                 // One connection's replies do not wait for the next one's callbacks.
                 self.outbox.next_connection();
@@ -80,11 +100,7 @@ impl<H: Handler> Worker<H> {
             previous = Some(id);
             match job {
                 Job::Request { request, upgrade } => self.request(id, &request, upgrade),
-                Job::Message { is_text, len } => {
-                    let (payload, rest) = payloads.split_at(len);
-                    payloads = rest;
-                    self.message(id, as_message(is_text, payload));
-                }
+                Job::Message { is_text, .. } => self.message(id, as_message(is_text, payload)),
                 Job::Assembled(message) => self.message(id, message.as_message()),
                 Job::Drain => {
                     self.call("drain", id, H::drain);
@@ -98,8 +114,21 @@ impl<H: Handler> Worker<H> {
                 }
                 Job::Close(closed) => self.close(id, &closed),
             }
+            count += 1;
+            // Short callbacks are many: the clock is read after ever more of them.
+            if count.is_power_of_two() && start.elapsed() >= MAX_TURN {
+                break;
+            }
         }
         self.outbox.flush();
+        start.elapsed() >= MAX_TURN
+    }
+
+    /// A batch has been worked through.
+    fn done(&self, batch: Batch, lane: &Lane) {
+        lane.done(batch, |loop_index| {
+            post(&self.loops[loop_index], Command::Resume { lane: lane.index }, Patience::Wait);
+        });
     }
 
     fn request(&mut self, id: ConnectionId, request: &Request, upgrade: bool) {

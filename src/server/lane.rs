@@ -1,89 +1,19 @@
 //! The way from event loops to one handler thread: batches, bounded by what they weigh.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
-use crate::event_loop::{Closed, ConnectionId};
-use crate::frame::CloseCode;
-use crate::handshake::Request;
-use crate::protocol::AssembledMessage;
-use crate::pubsub::TopicCore;
+use super::batch::{BATCH_COUNT, Batch};
+use crate::mailbox::Doorbell;
 
-/// A lane is never asked to hold more batches than this before it is full by weight: each batch
-/// weighs at least its share.
-const BATCH_COUNT: usize = 1024;
+/// Looks for a batch before a handler thread sleeps: some microseconds.
+const LOOK_COUNT: u32 = 100;
 
 /// Emptied batches that wait for a loop to use them again.
 const SPARE_BATCH_COUNT: usize = 32;
-
-/// The longest buffer of a batch that is kept for reuse, in bytes.
-const MAX_KEPT_LEN: usize = 256 * 1024;
-
-/// What one event loop has for one handler thread, in order.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    /// The payloads of [`Job::Message`], one behind another.
-    pub(super) payloads: Vec<u8>,
-    pub(super) jobs: Vec<(ConnectionId, Job)>,
-    /// What the lane was charged for it.
-    pub(super) weight: usize,
-    /// Bytes of messages in buffers of their own.
-    assembled_len: usize,
-}
-
-/// One callback to run.
-#[derive(Debug)]
-pub(super) enum Job {
-    Request {
-        request: Box<Request>,
-        upgrade: bool,
-    },
-    /// A small message: its payload is the next `len` bytes of the batch.
-    Message {
-        is_text: bool,
-        len: usize,
-    },
-    /// A large one, in the buffer that it was received into.
-    Assembled(AssembledMessage),
-    Slow,
-    Drain,
-    /// The topic's source is to be asked for a snapshot.
-    Snapshot(Arc<TopicCore>),
-    /// The messages are over: to be answered by this close frame, behind what they made the
-    /// callbacks send.
-    EndOfInput {
-        code: CloseCode,
-        reason: Box<str>,
-    },
-    Close(Box<Closed>),
-}
-
-impl Batch {
-    pub(super) fn is_empty(&self) -> bool {
-        self.jobs.is_empty()
-    }
-
-    pub(super) fn push(&mut self, id: ConnectionId, job: Job) {
-        if let Job::Assembled(message) = &job {
-            self.assembled_len += message.len();
-        }
-        self.jobs.push((id, job));
-    }
-
-    fn weigh(&self, max_len: usize) -> usize {
-        let held = self.payloads.len() + self.assembled_len + self.jobs.len() * size_of::<Job>();
-        held.max(max_len / BATCH_COUNT)
-    }
-
-    fn clear(&mut self) -> bool {
-        self.payloads.clear();
-        self.jobs.clear();
-        self.assembled_len = 0;
-        self.payloads.capacity() <= MAX_KEPT_LEN
-    }
-}
 
 /// What loops and handler thread share of a lane.
 #[derive(Debug)]
@@ -95,21 +25,46 @@ pub(super) struct Lane {
     /// The loops that stopped reading for this lane and want to be told.
     waiting: Box<[AtomicBool]>,
     spare: (Sender<Batch>, Receiver<Batch>),
+    bell: Bell,
 }
 
 /// A loop's end of a lane. When the last one is dropped the handler thread ends.
 #[derive(Clone, Debug)]
 pub(super) struct LaneSender {
-    pub(super) lane: Arc<Lane>,
+    lane: Arc<Lane>,
     sender: Sender<Batch>,
+    /// Behind the sender: rings once that is gone.
+    _end: RingAtEnd,
+}
+
+/// The handler thread's end.
+#[derive(Debug)]
+pub(super) struct LaneReceiver {
+    pub(super) lane: Arc<Lane>,
+    receiver: Receiver<Batch>,
+    /// How often to look for a batch before sleeping.
+    look_count: u32,
+}
+
+/// Wakes the handler thread.
+#[derive(Debug, Default)]
+struct Bell {
+    doorbell: Doorbell,
+    /// Set before the thread sleeps for the first time.
+    thread: OnceLock<Thread>,
+}
+
+#[derive(Clone, Debug)]
+struct RingAtEnd(Arc<Lane>);
+
+impl Drop for RingAtEnd {
+    fn drop(&mut self) {
+        self.0.bell.ring();
+    }
 }
 
 /// A lane for `loop_count` loops that is full at `max_len` bytes.
-pub(super) fn lane(
-    index: usize,
-    loop_count: usize,
-    max_len: usize,
-) -> (LaneSender, Receiver<Batch>) {
+pub(super) fn lane(index: usize, loop_count: usize, max_len: usize) -> (LaneSender, LaneReceiver) {
     // A loop that finds the lane not full adds one batch more, and each may do so at once.
     let (sender, receiver) = crossbeam_channel::bounded(BATCH_COUNT + 2 * loop_count);
     let lane = Lane {
@@ -118,8 +73,19 @@ pub(super) fn lane(
         weight: AtomicUsize::new(0),
         waiting: (0..loop_count).map(|_| AtomicBool::new(false)).collect(),
         spare: crossbeam_channel::bounded(SPARE_BATCH_COUNT),
+        bell: Bell::default(),
     };
-    (LaneSender { lane: Arc::new(lane), sender }, receiver)
+    let lane = Arc::new(lane);
+    let end = RingAtEnd(lane.clone());
+    let receiver = LaneReceiver { lane: lane.clone(), receiver, look_count: look_count() };
+    (LaneSender { lane, sender, _end: end }, receiver)
+}
+
+/// Where a loop can run meanwhile, a batch that comes soon costs no sleep. On a core of its own with
+/// the loop, looking would only keep the loop from sending one.
+fn look_count() -> u32 {
+    let is_alone = std::thread::available_parallelism().is_ok_and(|count| count.get() == 1);
+    if is_alone { 0 } else { LOOK_COUNT }
 }
 
 impl LaneSender {
@@ -135,6 +101,7 @@ impl LaneSender {
         // There is room by count while there is room by weight; the handler thread ends only after
         // all loops have.
         let _ = self.sender.send(batch);
+        self.lane.bell.ring();
         weight < self.lane.max_len
     }
 
@@ -145,6 +112,49 @@ impl LaneSender {
         // Either this sees what the handler thread has worked off, or that sees the flag.
         fence(Ordering::SeqCst);
         self.lane.has_drained() && waiting.swap(false, Ordering::SeqCst)
+    }
+}
+
+impl LaneReceiver {
+    /// A batch that is there.
+    #[inline]
+    pub(super) fn try_recv(&self) -> Option<Batch> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// The next batch, slept for if need be; `None` once all loops have ended. Always called by the
+    /// same thread.
+    pub(super) fn recv(&self) -> Option<Batch> {
+        for _ in 0..self.look_count {
+            if let Some(batch) = self.try_recv() {
+                return Some(batch);
+            }
+            std::hint::spin_loop();
+        }
+        let Bell { doorbell, thread } = &self.lane.bell;
+        thread.get_or_init(std::thread::current);
+        loop {
+            // What rings in vain makes the next `park` end at once: one look too many.
+            doorbell.prepare_to_sleep();
+            match self.receiver.try_recv() {
+                Err(TryRecvError::Empty) => std::thread::park(),
+                received => {
+                    doorbell.wake_up();
+                    return received.ok();
+                }
+            }
+        }
+    }
+}
+
+impl Bell {
+    /// Call after a batch is in the channel, or the last sender is gone.
+    fn ring(&self) {
+        self.doorbell.ring(|| {
+            if let Some(thread) = self.thread.get() {
+                thread.unpark();
+            }
+        });
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::lane::{Batch, Job, LaneSender};
+use super::batch::{Batch, Job};
+use super::lane::LaneSender;
 use crate::event_loop::{Answer, Closed, ConnectionId, Outlet, Service};
 use crate::frame::CloseCode;
 use crate::handshake::Request;
@@ -35,12 +36,8 @@ impl LaneService {
         let open =
             |sender: LaneSender| OpenLane { batch: Batch::default(), stalled: false, sender };
         let next = loop_index % senders.len().max(1);
-        Self {
-            loop_index,
-            lanes: senders.into_iter().map(open).collect(),
-            next,
-            touched: Vec::new(),
-        }
+        let lanes = senders.into_iter().map(open).collect();
+        Self { loop_index, lanes, next, touched: Vec::new() }
     }
 
     fn push(&mut self, lane: usize, id: ConnectionId, job: Job) {

@@ -1,5 +1,7 @@
 //! What a service embeds: [`Server`], its [`Builder`], the [`Handler`] trait and the handles.
 
+mod agenda;
+mod batch;
 mod builder;
 mod config;
 mod connection_stats;

@@ -1,0 +1,127 @@
+//! What goes through a lane: callbacks to run, gathered.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::event_loop::{Closed, ConnectionId};
+use crate::frame::CloseCode;
+use crate::handshake::Request;
+use crate::protocol::AssembledMessage;
+use crate::pubsub::TopicCore;
+
+/// A lane is never asked to hold more batches than this before it is full by weight: each batch
+/// weighs at least its share.
+pub(super) const BATCH_COUNT: usize = 1024;
+
+/// The longest buffer of a batch that is kept for reuse, in bytes.
+const MAX_KEPT_LEN: usize = 256 * 1024;
+
+/// What one event loop has for one handler thread, in order.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// The payloads of [`Job::Message`], one behind another.
+    pub(super) payloads: Vec<u8>,
+    jobs: VecDeque<(ConnectionId, Job)>,
+    /// Where the next job's payload begins.
+    payload_at: usize,
+    /// Whose jobs they are.
+    whose: Whose,
+    /// What the lane was charged for it.
+    pub(super) weight: usize,
+    /// Bytes of messages in buffers of their own.
+    assembled_len: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Whose {
+    #[default]
+    Nobodys,
+    /// Those of the connections that have this place, one after another: a connection's last job is
+    /// done before the first one of its successor.
+    Of {
+        loop_index: u16,
+        index: u32,
+    },
+    Several,
+}
+
+/// One callback to run.
+#[derive(Debug)]
+pub(super) enum Job {
+    Request {
+        request: Box<Request>,
+        upgrade: bool,
+    },
+    /// A small message: its payload is the next `len` bytes of the batch.
+    Message {
+        is_text: bool,
+        len: usize,
+    },
+    /// A large one, in the buffer that it was received into.
+    Assembled(AssembledMessage),
+    Slow,
+    Drain,
+    /// The topic's source is to be asked for a snapshot.
+    Snapshot(Arc<TopicCore>),
+    /// The messages are over: to be answered by this close frame, behind what they made the
+    /// callbacks send.
+    EndOfInput {
+        code: CloseCode,
+        reason: Box<str>,
+    },
+    Close(Box<Closed>),
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, id: ConnectionId, job: Job) {
+        if let Job::Assembled(message) = &job {
+            self.assembled_len += message.len();
+        }
+        let ConnectionId { loop_index, index, .. } = id;
+        let whose = Whose::Of { loop_index, index };
+        self.whose = match self.whose {
+            Whose::Nobodys => whose,
+            before if before == whose => whose,
+            _ => Whose::Several,
+        };
+        self.jobs.push_back((id, job));
+    }
+
+    /// Takes the next job out, with its payload if it is a [`Job::Message`].
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<(ConnectionId, Job, &[u8])> {
+        let (id, job) = self.jobs.pop_front()?;
+        let start = self.payload_at;
+        if let Job::Message { len, .. } = job {
+            self.payload_at += len;
+        }
+        Some((id, job, &self.payloads[start..self.payload_at]))
+    }
+
+    /// Whether `earlier`, which came before this one, has to be done first.
+    pub(super) fn must_follow(&self, earlier: &Self) -> bool {
+        let several = self.whose == Whose::Several || earlier.whose == Whose::Several;
+        several || self.whose == earlier.whose
+    }
+
+    /// What it counts in a lane that is full at `max_len` bytes.
+    pub(super) fn weigh(&self, max_len: usize) -> usize {
+        let held = self.payloads.len() + self.assembled_len + self.jobs.len() * size_of::<Job>();
+        held.max(max_len / BATCH_COUNT)
+    }
+
+    /// Empties it; says whether it is worth keeping.
+    pub(super) fn clear(&mut self) -> bool {
+        self.payloads.clear();
+        self.jobs.clear();
+        self.payload_at = 0;
+        self.whose = Whose::Nobodys;
+        self.assembled_len = 0;
+        self.payloads.capacity() <= MAX_KEPT_LEN
+    }
+}
