@@ -1,13 +1,18 @@
-//! Promise 6: in steady state inline mode allocates nothing per message.
+//! Promise 6: in steady state inline mode allocates nothing per message; nor do event loop and handler
+//! thread together, while messages are small.
 
 #[path = "support/allocations.rs"]
 mod allocations;
 mod support;
 
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
 
 use support::{Client, Mode, soon};
 use tickwire::{Context, Handler, Message};
+
+/// One test at a time: what the process allocates is counted.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Echoes; when told "count" it says how much its thread, the event loop, has allocated so far.
 struct Echo {
@@ -37,6 +42,7 @@ fn exchange(client: &mut Client, payload: &str, batches: usize, depth: usize) {
 
 #[test]
 fn promise_6_steady_state_allocates_nothing_per_message_inline() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (counts, counted) = channel();
     let server = Mode::Inline.start(Echo { counts });
     // Single small messages, full read buffers of them (their last is cut), and ones
@@ -70,6 +76,7 @@ fn compressing_allocates_nothing_per_message_either() {
     use tickwire::Compression;
     use tickwire::deflate::Params;
 
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for compression in [Compression::shared(), Compression::dedicated()] {
         let (counts, counted) = channel();
         let builder = Mode::Inline.builder().compression(compression);
@@ -93,6 +100,38 @@ fn compressing_allocates_nothing_per_message_either() {
             exchange(&mut client, 100);
             let after = count(&client);
             assert!(after - before <= 5, "{} allocations for 100 messages", after - before);
+        }
+    }
+}
+
+/// Echoes, on a handler thread.
+struct PlainEcho;
+
+impl Handler for PlainEcho {
+    type State = ();
+
+    fn message(&self, ctx: &mut Context<'_>, _: &mut (), message: Message<'_>) {
+        ctx.send(message);
+    }
+}
+
+#[test]
+fn steady_state_allocates_nothing_per_message_on_handler_threads() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // The client allocates; the server's threads are all others that this test starts.
+    allocations::leave_out_this_thread();
+    let server = Mode::Threads.start(PlainEcho);
+    for len in [20, 1024, 4096] {
+        for depth in [1, 16] {
+            let payload = "x".repeat(len);
+            let mut client = server.connect();
+            exchange(&mut client, &payload, 200, depth);
+            let before = allocations::count_of_process();
+            exchange(&mut client, &payload, 1000, depth);
+            let count = allocations::count_of_process() - before;
+            // Now and then more batches are under way than ever before.
+            let messages = 1000 * depth;
+            assert!(count <= 20, "{count} allocations for {messages} messages of {len} bytes");
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 
 /// What happened while [`measure`] ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,12 @@ pub(crate) fn leave_out_this_thread() {
     LEFT_OUT.set(true);
 }
 
+/// How often the process has allocated or reallocated. What threads that are left out do does not
+/// count.
+pub(crate) fn count_of_process() -> usize {
+    PROCESS_COUNT.load(Ordering::Relaxed)
+}
+
 /// Bytes that the process holds now, less what it held at its start. What threads that are left out
 /// allocate and free does not count.
 pub(crate) fn held_by_process() -> isize {
@@ -49,6 +55,7 @@ pub(crate) fn take_peak_of_process() -> isize {
     PROCESS_PEAK_LEN.swap(held_by_process(), Ordering::Relaxed)
 }
 
+static PROCESS_COUNT: AtomicUsize = AtomicUsize::new(0);
 static PROCESS_LEN: AtomicIsize = AtomicIsize::new(0);
 static PROCESS_PEAK_LEN: AtomicIsize = AtomicIsize::new(0);
 
@@ -65,6 +72,7 @@ fn allocated(len: usize) {
     HELD_LEN.set(HELD_LEN.get() + len as isize);
     PEAK_LEN.set(PEAK_LEN.get().max(HELD_LEN.get()));
     if !LEFT_OUT.get() {
+        PROCESS_COUNT.fetch_add(1, Ordering::Relaxed);
         let held = PROCESS_LEN.fetch_add(len as isize, Ordering::Relaxed) + len as isize;
         PROCESS_PEAK_LEN.fetch_max(held, Ordering::Relaxed);
     }
