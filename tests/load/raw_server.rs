@@ -10,7 +10,7 @@ use tickwire::handshake::{
 use tickwire::protocol::{Endpoint, Event, Limits, Role, Workspace};
 use tickwire::transport::LocalAddr;
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, eventually};
 
 /// Where it will listen.
 pub(crate) struct RawServer {
@@ -28,7 +28,15 @@ impl RawServer {
 
     /// A connection without a word.
     pub(crate) fn accept_silently(&self) -> TcpStream {
-        let (stream, _) = self.listener.accept().expect("a connection");
+        // Nobody may come, where the program has failed: then so does the test, and does not hang.
+        self.listener.set_nonblocking(true).expect("a listener that does not block");
+        let mut accepted = None;
+        eventually("a connection is there", || {
+            accepted = self.listener.accept().ok();
+            accepted.is_some()
+        });
+        let (stream, _) = accepted.expect("a connection");
+        stream.set_nonblocking(false).expect("a stream that blocks");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream
     }
