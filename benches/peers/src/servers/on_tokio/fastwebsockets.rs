@@ -10,13 +10,13 @@ use tokio::io::BufWriter;
 use tokio::net::TcpStream;
 
 use super::handshake::upgrade;
-use super::runtime::{Room, run};
+use super::runtime::{Room, Timers, run};
 use crate::Result;
 use crate::options::Serve;
 use crate::servers::MAX_MESSAGE_LEN;
 
 pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
-    run(options, |mut stream, room| async move {
+    run(options, Timers::Off, |mut stream, room| async move {
         upgrade(&mut stream).await?;
         match room {
             None => Ok(echo(stream).await?),

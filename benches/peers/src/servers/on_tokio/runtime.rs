@@ -35,9 +35,20 @@ impl Room {
     }
 }
 
+/// Whether a library wants tokio's clock, which costs a little whenever the server goes to sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timers {
+    On,
+    Off,
+}
+
 /// Has `handle` serve each connection, on a task of its own, which echoes if there is no room. The
 /// peers' own examples take their tasks off tokio's budget, too.
-pub(super) fn run<F>(options: &Serve, handle: impl Fn(TcpStream, Option<Room>) -> F) -> Result<()>
+pub(super) fn run<F>(
+    options: &Serve,
+    timers: Timers,
+    handle: impl Fn(TcpStream, Option<Room>) -> F,
+) -> Result<()>
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
@@ -46,8 +57,12 @@ where
         publication: Bytes::from(vec![b'x'; PUBLICATION_LEN]),
         burst: options.burst,
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_io();
+    if timers == Timers::On {
+        builder.enable_time();
+    }
+    builder.build()?.block_on(async {
         let listener = TcpListener::from_std(listen(options)?)?;
         loop {
             let (stream, _) = listener.accept().await?;

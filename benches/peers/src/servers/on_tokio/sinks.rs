@@ -1,7 +1,10 @@
 //! Connections that are a stream and a sink of messages, as most are.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use bytes::Bytes;
-use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
 
 use super::runtime::Room;
 use crate::{Error, Result};
@@ -33,19 +36,36 @@ async fn echo<S, M, E>(socket: &mut S, is_data: fn(&M) -> bool) -> std::result::
 where
     S: Stream<Item = std::result::Result<M, E>> + Sink<M, Error = E> + Unpin,
 {
-    while let Some(message) = socket.next().await {
-        let mut next = Some(message?);
-        for left in (0..MAX_BATCH).rev() {
-            let Some(message) = next.take().filter(is_data) else { break };
-            socket.feed(message).await?;
-            if left > 0 {
-                // Whoever has nothing more to give will be asked again, properly.
-                next = socket.next().now_or_never().flatten().transpose()?;
+    let mut batch_len = 0;
+    loop {
+        // The poll that finds nothing is the one that asks to be woken: there is none besides.
+        let polled = poll_fn(|cx| Poll::Ready(socket.poll_next_unpin(cx))).await;
+        match polled {
+            Poll::Ready(None) => return socket.flush().await,
+            Poll::Ready(Some(message)) => {
+                let message = message?;
+                if is_data(&message) {
+                    socket.feed(message).await?;
+                    batch_len += 1;
+                }
+                if batch_len == MAX_BATCH {
+                    socket.flush().await?;
+                    batch_len = 0;
+                }
+            }
+            Poll::Pending => {
+                batch_len = 0;
+                match poll_fn(|cx| Poll::Ready(socket.poll_flush_unpin(cx))).await {
+                    Poll::Ready(result) => {
+                        result?;
+                        futures_util::pending!();
+                    }
+                    // Waiting for the socket may take the place of waiting for messages.
+                    Poll::Pending => socket.flush().await?,
+                }
             }
         }
-        socket.flush().await?;
     }
-    Ok(())
 }
 
 async fn broadcast<S, M, E>(

@@ -6,14 +6,14 @@ use sockudo_ws::{Config, Message, WebSocketStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::runtime::run;
+use super::runtime::{Timers, run};
 use super::sinks::{self, Kind};
 use crate::Result;
 use crate::options::Serve;
 use crate::servers::MAX_MESSAGE_LEN;
 
 pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
-    run(options, |mut stream, room| async move {
+    run(options, Timers::On, |mut stream, room| async move {
         upgrade(&mut stream).await?;
         let mut config = Config::uws_defaults();
         (config.max_message_size, config.max_frame_size) = (MAX_MESSAGE_LEN, MAX_MESSAGE_LEN);

@@ -2,14 +2,14 @@
 
 use tokio_websockets::{Config, Limits, Message, ServerBuilder};
 
-use super::runtime::run;
+use super::runtime::{Timers, run};
 use super::sinks::{self, Kind};
 use crate::Result;
 use crate::options::Serve;
 use crate::servers::MAX_MESSAGE_LEN;
 
 pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
-    run(options, |stream, room| async move {
+    run(options, Timers::Off, |stream, room| async move {
         let (_, socket) = ServerBuilder::new()
             // Messages are not split, as in its own benchmarks.
             .config(Config::default().frame_size(usize::MAX))

@@ -5,7 +5,7 @@ use tokio_tungstenite::accept_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use super::runtime::run;
+use super::runtime::{Timers, run};
 use super::sinks::{self, Kind};
 use crate::Result;
 use crate::options::Serve;
@@ -15,7 +15,7 @@ use crate::servers::MAX_MESSAGE_LEN;
 const READ_BUFFER_LEN: usize = 16 << 10;
 
 pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
-    run(options, |stream, room| async move {
+    run(options, Timers::Off, |stream, room| async move {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_LEN)
             .max_message_size(Some(MAX_MESSAGE_LEN))

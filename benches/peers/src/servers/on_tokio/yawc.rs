@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use yawc::{Frame, OpCode, Options, Role, WebSocket, WebSocketError};
 
 use super::handshake::upgrade;
-use super::runtime::run;
+use super::runtime::{Timers, run};
 use super::sinks::{self, Kind};
 use crate::Result;
 use crate::options::Serve;
@@ -14,7 +14,7 @@ const READ_BUFFER_LEN: usize = 128 << 10;
 const WRITE_BOUNDARY: usize = 64 << 10;
 
 pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
-    run(options, |mut stream, room| async move {
+    run(options, Timers::Off, |mut stream, room| async move {
         upgrade(&mut stream).await?;
         let options = Options::default()
             .without_compression()
