@@ -1,7 +1,7 @@
 //! The library's load generator, and what it reports.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -108,8 +108,7 @@ impl LoadTool {
             return Err("interrupted".into());
         }
         if !output.status.success() {
-            let text = [&*output.stderr, &*output.stdout].concat();
-            return Err(String::from_utf8_lossy(&text).into());
+            return Err(reason(&output).into());
         }
         let report: LoadReport = serde_json::from_slice(&output.stdout)?;
         match report.is_interrupted {
@@ -117,6 +116,14 @@ impl LoadTool {
             false => Ok(report),
         }
     }
+}
+
+/// Why a load has failed: what was wrong with messages, else how connections ended, else what the tool
+/// says.
+fn reason(output: &Output) -> String {
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let found = report["first_fault"].as_str().or(report["ends"][0]["reason"].as_str());
+    found.map_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned(), str::to_owned)
 }
 
 /// `a 1 b 2` as arguments.

@@ -27,7 +27,8 @@ pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
 
 async fn echo(stream: TcpStream) -> std::result::Result<(), WebSocketError> {
     let mut socket = WebSocket::after_handshake(stream, Role::Server);
-    socket.set_max_message_size(MAX_MESSAGE_LEN);
+    // Its limit is the length that is too long.
+    socket.set_max_message_size(MAX_MESSAGE_LEN + 1);
     let mut socket = FragmentCollector::new(socket);
     loop {
         let frame = socket.read_frame().await?;

@@ -1,6 +1,7 @@
 //! Connections that are a stream and a sink of messages, as most are.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -36,36 +37,41 @@ async fn echo<S, M, E>(socket: &mut S, is_data: fn(&M) -> bool) -> std::result::
 where
     S: Stream<Item = std::result::Result<M, E>> + Sink<M, Error = E> + Unpin,
 {
-    let mut batch_len = 0;
+    // Answers are not begun before all that has come is read: some flush whenever they read.
+    let mut batch = Vec::with_capacity(MAX_BATCH);
     loop {
         // The poll that finds nothing is the one that asks to be woken: there is none besides.
         let polled = poll_fn(|cx| Poll::Ready(socket.poll_next_unpin(cx))).await;
+        let awaits_more = polled.is_pending();
         match polled {
-            Poll::Ready(None) => return socket.flush().await,
-            Poll::Ready(Some(message)) => {
-                let message = message?;
-                if is_data(&message) {
-                    socket.feed(message).await?;
-                    batch_len += 1;
-                }
-                if batch_len == MAX_BATCH {
-                    socket.flush().await?;
-                    batch_len = 0;
-                }
+            Poll::Ready(None) => return answer(socket, &mut batch).await,
+            Poll::Ready(Some(message)) => batch.extend(Some(message?).filter(is_data)),
+            Poll::Pending => {}
+        }
+        if !awaits_more && batch.len() < MAX_BATCH {
+            continue;
+        }
+        let mut answers = pin!(answer(socket, &mut batch));
+        match poll_fn(|cx| Poll::Ready(answers.as_mut().poll(cx))).await {
+            Poll::Ready(result) if awaits_more => {
+                result?;
+                futures_util::pending!();
             }
-            Poll::Pending => {
-                batch_len = 0;
-                match poll_fn(|cx| Poll::Ready(socket.poll_flush_unpin(cx))).await {
-                    Poll::Ready(result) => {
-                        result?;
-                        futures_util::pending!();
-                    }
-                    // Waiting for the socket may take the place of waiting for messages.
-                    Poll::Pending => socket.flush().await?,
-                }
-            }
+            Poll::Ready(result) => result?,
+            // Whoever wakes us from this may have brought messages, too: there is another look.
+            Poll::Pending => answers.await?,
         }
     }
+}
+
+async fn answer<S, M, E>(socket: &mut S, batch: &mut Vec<M>) -> std::result::Result<(), E>
+where
+    S: Sink<M, Error = E> + Unpin,
+{
+    for message in batch.drain(..) {
+        socket.feed(message).await?;
+    }
+    socket.flush().await
 }
 
 async fn broadcast<S, M, E>(

@@ -18,7 +18,8 @@ pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
         upgrade(&mut stream).await?;
         let options = Options::default()
             .without_compression()
-            .with_limits(MAX_MESSAGE_LEN, 2 * MAX_MESSAGE_LEN)
+            // Its limit is the length that is too long.
+            .with_limits(MAX_MESSAGE_LEN + 1, 2 * MAX_MESSAGE_LEN)
             .with_read_buffer_capacity(READ_BUFFER_LEN)
             .with_backpressure_boundary(WRITE_BOUNDARY);
         let socket = WebSocket::from_stream(stream, Role::Server, options)?;
