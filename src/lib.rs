@@ -102,6 +102,16 @@
 //!   16 KiB, and built in a quarter of the time.
 //! - **A handler thread gives its connections turns**: one whose messages take long keeps others waiting
 //!   for one callback, not for all that it has sent. See `benches/handler_threads.rs`.
+//! - **The common case has a path of its own**: an open connection of which nothing is remembered sends
+//!   whole messages of one frame. One look at the connection, one receive, one guard against panics for
+//!   all callbacks of the read, one write from the cork: 486 instructions for an echo of 20 bytes alone,
+//!   194 among sixteen. Whatever else there is goes the general way, which does the same.
+//! - **A connection is two cache lines.** What is remembered of it between turns is one word of flags;
+//!   what few have (subscriptions, an unfinished frame, compression) is a pointer. 160 resident bytes
+//!   an idle connection.
+//! - **What is sent of a large message that was just received waits in that message's buffer**: the queue
+//!   adopts it, and gives it back once it is written. An echo of 1 MiB costs less than half of what it
+//!   did when the rest was copied.
 //! - **The doorbell** of a mailbox is one atomic swap on each side; the model checker finds no lost
 //!   wakeup in it.
 #![deny(missing_docs)]
