@@ -14,6 +14,7 @@ use crate::handshake::{RequestDecoder, UpgradeRequest};
 use crate::protocol::Endpoint;
 use crate::transport::Stream;
 
+#[repr(align(64))]
 pub(super) struct Connection<S> {
     pub(super) io: Io,
     pub(super) phase: Phase<S>,
