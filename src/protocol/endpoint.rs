@@ -34,7 +34,7 @@ pub enum Role {
     Client,
 }
 
-/// Protocol state of one side of one connection. Small: two pointers and two flags.
+/// Protocol state of one side of one connection. Small: a pointer or two, and how far it has closed.
 #[derive(Debug, Default)]
 pub struct Endpoint {
     /// The message under way, if one has begun and not ended.
