@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use tickwire::transport::LocalAddr;
@@ -35,6 +35,8 @@ pub(crate) fn spawn_example(name: &str, arguments: &[&str]) -> Child {
 pub(crate) struct Process {
     child: Child,
     address: LocalAddr,
+    /// Kept open: a server that has more to say must not fail for want of a listener.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl Process {
@@ -45,11 +47,11 @@ impl Process {
             .spawn()
             .expect("the server starts");
         let mut line = String::new();
-        let stdout = child.stdout.take().expect("a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("the server's first line");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        stdout.read_line(&mut line).expect("the server's first line");
         let address = line.trim().strip_prefix("listening on ").and_then(|it| it.parse().ok());
         let Some(address) = address else { panic!("not an address: {line:?}") };
-        Self { child, address: LocalAddr::Tcp(address) }
+        Self { child, address: LocalAddr::Tcp(address), _stdout: stdout }
     }
 
     pub(crate) fn address(&self) -> &LocalAddr {
