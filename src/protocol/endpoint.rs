@@ -18,6 +18,7 @@
 use std::ops::Range;
 
 use super::assembly::Assembly;
+use super::closing::Closing;
 use super::deflation::{Deflation, max_compressed_len};
 use super::whole_message::{Parts, WholeMessage};
 use super::{AssembledMessage, Event, Message, ProtocolError, Workspace};
@@ -41,33 +42,6 @@ pub struct Endpoint {
     assembly: Option<Box<Assembly>>,
     pub(super) deflation: Deflation,
     closing: Closing,
-}
-
-/// How far the closing handshake has come: the states of the diagram above.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Closing {
-    #[default]
-    Open,
-    CloseSent,
-    /// A close frame was received, or the connection was failed: input is ignored from here on.
-    InputEnded,
-    Closed,
-}
-
-impl Closing {
-    fn sent(self) -> Self {
-        match self {
-            Self::Open | Self::CloseSent => Self::CloseSent,
-            Self::InputEnded | Self::Closed => Self::Closed,
-        }
-    }
-
-    fn input_ended(self) -> Self {
-        match self {
-            Self::Open | Self::InputEnded => Self::InputEnded,
-            Self::CloseSent | Self::Closed => Self::Closed,
-        }
-    }
 }
 
 /// What one step over the input came to; ranges are within the input.
@@ -415,14 +389,14 @@ impl Endpoint {
     #[inline]
     #[must_use]
     pub fn is_close_sent(&self) -> bool {
-        matches!(self.closing, Closing::CloseSent | Closing::Closed)
+        self.closing.is_sent()
     }
 
     /// A close frame was received, or the input was wrong: what follows is ignored.
     #[inline]
     #[must_use]
     pub fn is_input_ended(&self) -> bool {
-        matches!(self.closing, Closing::InputEnded | Closing::Closed)
+        self.closing.is_input_ended()
     }
 
     /// Both sides have closed: the byte stream can be closed too (RFC 6455 §7.1.1).

@@ -4,6 +4,7 @@
 //! [`crate::frame`]. No socket, thread or clock: who calls brings the bytes and the time.
 
 mod assembly;
+mod closing;
 #[cfg(feature = "deflate")]
 mod deflation;
 #[cfg(not(feature = "deflate"))]
