@@ -9,9 +9,6 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use super::batch::{BATCH_COUNT, Batch};
 use crate::mailbox::Doorbell;
 
-/// Looks for a batch before a handler thread sleeps: some microseconds.
-const LOOK_COUNT: u32 = 100;
-
 /// Emptied batches that wait for a loop to use them again.
 const SPARE_BATCH_COUNT: usize = 32;
 
@@ -42,8 +39,6 @@ pub(super) struct LaneSender {
 pub(super) struct LaneReceiver {
     pub(super) lane: Arc<Lane>,
     receiver: Receiver<Batch>,
-    /// How often to look for a batch before sleeping.
-    look_count: u32,
 }
 
 /// Wakes the handler thread.
@@ -77,15 +72,8 @@ pub(super) fn lane(index: usize, loop_count: usize, max_len: usize) -> (LaneSend
     };
     let lane = Arc::new(lane);
     let end = RingAtEnd(lane.clone());
-    let receiver = LaneReceiver { lane: lane.clone(), receiver, look_count: look_count() };
+    let receiver = LaneReceiver { lane: lane.clone(), receiver };
     (LaneSender { lane, sender, _end: end }, receiver)
-}
-
-/// Where a loop can run meanwhile, a batch that comes soon costs no sleep. On a core of its own with
-/// the loop, looking would only keep the loop from sending one.
-fn look_count() -> u32 {
-    let is_alone = std::thread::available_parallelism().is_ok_and(|count| count.get() == 1);
-    if is_alone { 0 } else { LOOK_COUNT }
 }
 
 impl LaneSender {
@@ -125,12 +113,6 @@ impl LaneReceiver {
     /// The next batch, slept for if need be; `None` once all loops have ended. Always called by the
     /// same thread.
     pub(super) fn recv(&self) -> Option<Batch> {
-        for _ in 0..self.look_count {
-            if let Some(batch) = self.try_recv() {
-                return Some(batch);
-            }
-            std::hint::spin_loop();
-        }
         let Bell { doorbell, thread } = &self.lane.bell;
         thread.get_or_init(std::thread::current);
         loop {
