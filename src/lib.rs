@@ -52,8 +52,9 @@
 //! 2. Each `open` has exactly one `close`, whatever happens.
 //! 3. No client makes the engine hold more than the configured [limits](Config).
 //! 4. No input panics, and a handler that panics loses its own connection (1011) and nothing else.
-//! 5. No loop blocks, and no lock is held while the service's code runs.
-//! 6. In steady state inline mode allocates nothing per message.
+//! 5. No loop blocks, and no lock is held while the service's code runs. One exception: a loop waits
+//!    for another that is just compressing the same publication, no longer than doing it would take.
+//! 6. In steady state inline mode allocates nothing per message over plain sockets, uncompressed.
 //! 7. [`shutdown`](ServerHandle::shutdown) closes with 1001 behind what is queued: nothing is lost
 //!    while the peer reads.
 //!

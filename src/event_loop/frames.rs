@@ -30,7 +30,7 @@ pub(super) fn consume_frames<S: Service>(
     used
 }
 
-/// Calls `run`; if the handler panics in it, the connection fails and what it has sent is ignored.
+/// Calls `run`; if the handler panics in it, the connection fails, and what else its peer sends is ignored.
 pub(super) fn guard<S: Service>(
     service: &mut S,
     io: &mut Io,
