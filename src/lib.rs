@@ -68,7 +68,7 @@
 //! | 5 | `server` | [`Server`], [`Builder`], [`Handler`], [`Context`], [`ServerHandle`], handler threads |
 //! | 4 | `event_loop` | the threads that own connections |
 //! | 3 | [`transport`], [`mailbox`], [`pubsub`] | sockets; queues that wake a loop; topics |
-//! | 2 | [`protocol`], [`handshake`] | messages, closing, keep-alive; HTTP heads and upgrades |
+//! | 2 | [`protocol`], [`handshake`], [`proxy_protocol`] | messages, closing, keep-alive; HTTP heads and upgrades; what proxies say of clients |
 //! | 1 | [`frame`], `deflate` | one frame on the wire; permessage-deflate |
 //! | 0 | [`buf`], [`mask`], [`utf8`] | buffers, masking, text |
 //!
@@ -125,6 +125,7 @@ pub mod handshake;
 pub mod mailbox;
 pub mod mask;
 pub mod protocol;
+pub mod proxy_protocol;
 pub mod pubsub;
 pub mod transport;
 pub mod utf8;
@@ -144,6 +145,7 @@ pub use frame::CloseCode;
 pub use handshake::TlsInfo;
 pub use handshake::{HeadLimits, Refusal, Request, Response, Upgrade};
 pub use protocol::{KeepAlive, Limits, Message, Outgoing};
+pub use proxy_protocol::TrustedProxies;
 pub use pubsub::{
     Delivery, Missed, Notice, Overflow, ReplayLimits, SlowConsumer, Start, SubscribeOptions,
     Subscribed, TopicOptions, TopicStats,

@@ -21,6 +21,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("pubsub", 3),
     ("protocol", 2),
     ("handshake", 2),
+    ("proxy_protocol", 2),
     ("frame", 1),
     ("deflate", 1),
     ("buf", 0),
