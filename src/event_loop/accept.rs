@@ -13,7 +13,7 @@ use super::EventLoop;
 use super::command::Command;
 use super::post::{Patience, post};
 use super::service::Service;
-use crate::transport::{Listener, Stream};
+use crate::transport::{Accepted, Listener, Route};
 
 /// Connections accepted from one listener before the established ones get their turn.
 const MAX_ACCEPTS_PER_TURN: usize = 64;
@@ -103,7 +103,8 @@ impl<S: Service> EventLoop<S> {
         for _ in 0..MAX_ACCEPTS_PER_TURN {
             let Some(listener) = self.acceptor.listeners.get(index) else { return };
             match listener.accept() {
-                Ok((stream, peer)) => self.place(stream, peer),
+                Ok(accepted) if accepted.route == Route::Untrusted => self.turn_away(&accepted),
+                Ok(accepted) => self.place(accepted),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if Listener::is_exhausted(&error) => {
                     self.core.counters.accept_pauses += 1;
@@ -118,13 +119,13 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// Gives a connection to the loop with the fewest.
-    fn place(&mut self, mut stream: Stream, peer: Option<std::net::SocketAddr>) {
+    fn place(&mut self, mut accepted: Accepted) {
         let counts = self.loops.iter().map(|link| link.connection_count.load(Ordering::Relaxed));
         if counts.clone().sum::<usize>() >= self.core.config.max_connections {
             self.core.counters.over_capacity += 1;
             // Best effort: the client may have gone, and its place in the kernel is all it gets.
-            let _ = stream.write(OVER_CAPACITY);
-            let _ = stream.shutdown_write();
+            let _ = accepted.stream.write(OVER_CAPACITY);
+            let _ = accepted.stream.shutdown_write();
             return;
         }
         self.core.counters.accepted += 1;
@@ -132,8 +133,8 @@ impl<S: Service> EventLoop<S> {
         let link = self.loops[emptiest].clone();
         link.connection_count.fetch_add(1, Ordering::Relaxed);
         if emptiest == usize::from(self.core.link.index) {
-            self.adopt(stream, peer);
-        } else if !post(&link, Command::Adopt { stream, peer }, Patience::None) {
+            self.adopt(accepted);
+        } else if !post(&link, Command::Adopt(accepted), Patience::None) {
             // Its mailbox is full: the connection is dropped, as any server under that load would.
             link.connection_count.fetch_sub(1, Ordering::Relaxed);
         }

@@ -1,6 +1,5 @@
 //! What other threads ask of a loop.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,15 +12,12 @@ use crate::frame::CloseCode;
 use crate::handshake::Response;
 use crate::protocol::Compress;
 use crate::pubsub::{Batch, SubscribeOptions, Subscription, TopicCore, TopicId};
-use crate::transport::Stream;
+use crate::transport::Accepted;
 
 #[derive(Debug)]
 pub(crate) enum Command {
     /// An accepted connection, from the loop that accepts. It is counted here already.
-    Adopt {
-        stream: Stream,
-        peer: Option<SocketAddr>,
-    },
+    Adopt(Accepted),
     /// One frame to one connection. Its bytes have been charged.
     Send {
         id: ConnectionId,

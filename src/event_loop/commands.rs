@@ -17,7 +17,7 @@ impl<S: Service> EventLoop<S> {
     pub(super) fn carry_out(&mut self, command: Command) {
         match command {
             Command::Publish(batch) => self.outbound.gather(batch),
-            Command::Adopt { stream, peer } => self.adopt(stream, peer),
+            Command::Adopt(accepted) => self.adopt(accepted),
             Command::Send { id, frame, compress } => self.send(id, &frame, compress),
             Command::Replies(replies) => self.send_replies(replies),
             Command::Subscribe { id, topic, subscription } => {
@@ -144,6 +144,7 @@ impl<S: Service> EventLoop<S> {
                     .close_now(CloseCode::GOING_AWAY, "the server is shutting down");
                 self.finish_turn(key);
             }
+            Phase::Proxied => self.remove(key, "the server is shutting down"),
             Phase::Request(_) if connection.io.queued_len() == 0 => {
                 self.remove(key, "the server is shutting down");
             }

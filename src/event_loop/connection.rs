@@ -12,7 +12,7 @@ use crate::buf::WriteQueue;
 use crate::frame::CloseCode;
 use crate::handshake::{RequestDecoder, UpgradeRequest};
 use crate::protocol::Endpoint;
-use crate::transport::Stream;
+use crate::transport::{Route, Stream};
 
 #[repr(align(64))]
 pub(super) struct Connection<S> {
@@ -22,6 +22,8 @@ pub(super) struct Connection<S> {
 
 /// The life of a connection, in order. Without an upgrade it goes round `Request` and `Deciding`.
 pub(super) enum Phase<S> {
+    /// A proxy's header is arriving: it says who the client is.
+    Proxied,
     /// A request head is arriving.
     Request(Box<RequestDecoder>),
     /// A handler thread decides upon the request; nothing is read meanwhile.
@@ -135,8 +137,10 @@ impl Io {
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(io: Io) -> Self {
-        Self { io, phase: Phase::Request(Box::default()) }
+    pub(super) fn new(io: Io, route: Route) -> Self {
+        let is_direct = route == Route::Direct;
+        let phase = if is_direct { Phase::Request(Box::default()) } else { Phase::Proxied };
+        Self { io, phase }
     }
 
     /// Whether something waits for the queue to drain, though nothing may wait in it: what emptied

@@ -54,6 +54,9 @@ counters! {
     accepted,
     /// Connections turned away because `max_connections` was reached.
     over_capacity,
+    /// Connections refused at listeners behind proxies: from somebody else, or without a proper PROXY
+    /// header.
+    proxies_refused,
     /// Times that accepting paused because descriptors or memory ran out.
     accept_pauses,
     /// Opening handshakes that were accepted.

@@ -29,6 +29,7 @@ mod outcome;
 mod outlet;
 mod peer;
 mod post;
+mod proxied;
 mod read;
 mod reader_stats;
 mod service;

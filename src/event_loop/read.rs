@@ -17,7 +17,7 @@ const MAX_READS_PER_TURN: u32 = 16;
 
 /// What a read came to.
 #[derive(PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     /// The socket has no more for now.
     Drained,
     /// There may be more.
@@ -131,6 +131,7 @@ impl<S: Service> EventLoop<S> {
             return Progress::Held;
         }
         match &mut connection.phase {
+            Phase::Proxied => self.read_proxy_header(key),
             Phase::Deciding(_) => Progress::Held,
             Phase::Request(_) if connection.io.queued_len() > 0 => Progress::Held,
             Phase::Open(_) if connection.io.flags.contains(Flags::HELD) => Progress::Held,
@@ -189,7 +190,7 @@ impl<S: Service> EventLoop<S> {
 
     /// Uses up the first `len` bytes of the read buffer; a connection that is open from the start
     /// does not come here.
-    fn use_up(&mut self, key: u32, len: usize) {
+    pub(super) fn use_up(&mut self, key: u32, len: usize) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
         let used = self.consume(key, &mut buffer[..len]);
         if let Some(connection) = self.connections.get_mut(key as usize) {
@@ -200,14 +201,14 @@ impl<S: Service> EventLoop<S> {
 
     /// The socket has nothing, or has ended: then the connection is over, but for one that only
     /// waits for its last bytes: to be written, or to be sent by callbacks.
-    fn nothing_read(&mut self, key: u32) -> Progress {
+    pub(super) fn nothing_read(&mut self, key: u32) -> Progress {
         if let Some(Connection { io, phase }) = self.connections.get_mut(key as usize) {
             // A false alarm must not make the loop look for the end for ever.
             io.flags.keep_if(Flags::END_ANNOUNCED, io.flags.contains(Flags::FIN_RECEIVED));
             let waits = match phase {
                 Phase::Lingering => io.unsent_len() > 0,
                 Phase::Open(open) => open.session.endpoint.is_input_ended(),
-                Phase::Request(_) | Phase::Deciding(_) => false,
+                Phase::Proxied | Phase::Request(_) | Phase::Deciding(_) => false,
             };
             if io.flags.contains(Flags::FIN_RECEIVED) && !waits {
                 // The peer may still read: it gets what its last messages were answered.
@@ -232,7 +233,7 @@ impl<S: Service> EventLoop<S> {
             let used = match connection.phase {
                 // The response before it comes first, or a handler thread decides: later.
                 Phase::Request(_) if connection.io.queued_len() > 0 => 0,
-                Phase::Deciding(_) => 0,
+                Phase::Proxied | Phase::Deciding(_) => 0,
                 Phase::Request(_) => match self.consume_head(key, &input[at..]) {
                     0 => return at,
                     used => used,
@@ -325,7 +326,18 @@ impl Io {
         if buffer.is_empty() {
             return Some(0);
         }
-        match self.stream.read(buffer) {
+        let result = self.stream.read(buffer);
+        self.note_read(core, result)
+    }
+
+    /// What a receive came to.
+    #[inline]
+    pub(super) fn note_read(
+        &mut self,
+        core: &mut Core,
+        result: io::Result<usize>,
+    ) -> Option<usize> {
+        match result {
             Ok(0) => {
                 self.flags.insert(Flags::FIN_RECEIVED);
                 None

@@ -23,7 +23,7 @@ use super::timer_wheel::Entry;
 use super::{Closed, ConnectionId};
 use crate::mailbox::Inbox;
 use crate::pubsub::{PrefixTable, SubscriberTable, TopicRegistry};
-use crate::transport::{Listener, Stream};
+use crate::transport::{Accepted, Listener};
 
 const WAKER: Token = Token(usize::MAX);
 /// Listeners count down from here; connections' tokens are their places, far below.
@@ -239,7 +239,8 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// Takes a connection in: it has been counted already.
-    pub(super) fn adopt(&mut self, mut stream: Stream, peer: Option<std::net::SocketAddr>) {
+    pub(super) fn adopt(&mut self, accepted: Accepted) {
+        let Accepted { mut stream, peer, route } = accepted;
         let key = self.connections.vacant_key();
         let registered = u32::try_from(key).map_err(io::Error::other).and_then(|key| {
             stream.register(self.poll.registry(), Token(key as usize))?;
@@ -259,7 +260,7 @@ impl<S: Service> EventLoop<S> {
         let generation = self.core.link.directory.enter(index);
         let id = ConnectionId { index, generation, loop_index: self.core.link.index };
         let io = Io::new(stream, peer, id, self.core.now);
-        self.connections.insert(Connection::new(io));
+        self.connections.insert(Connection::new(io, route));
         self.schedule(index);
     }
 
@@ -291,7 +292,7 @@ impl<S: Service> EventLoop<S> {
                 self.service.close(id, deciding.state, Closed::abnormal(reason));
                 self.service.hand_over();
             }
-            Phase::Request(_) | Phase::Lingering => {}
+            Phase::Proxied | Phase::Request(_) | Phase::Lingering => {}
         }
     }
 

@@ -26,8 +26,8 @@ pub enum ProxyHeader {
 
 impl ProxyHeader {
     /// Decodes the header at the beginning of `input`, which is everything that has been received;
-    /// says also how many bytes it has. `None`: more are needed. At most `max_len` bytes are taken,
-    /// and never more than [`MAX_PROXY_HEADER_LEN`].
+    /// says also how many bytes it has. `None`: more are needed. Of version 2 at most `max_len` bytes are
+    /// taken, and never more than [`MAX_PROXY_HEADER_LEN`]; of version 1 the 107 that it may have.
     ///
     /// What version 2 has behind the addresses (TLVs) is skipped, but for the checksum, which is
     /// verified.

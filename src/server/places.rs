@@ -88,6 +88,7 @@ fn name(place: &BindTarget) -> String {
     match place {
         BindTarget::Tcp(address) => address.clone(),
         BindTarget::Unix(path) => format!("unix:{}", path.display()),
+        BindTarget::Proxied(place, _) => name(place),
         BindTarget::TcpListener(_) | BindTarget::UnixListener(_) => "an inherited socket".into(),
     }
 }

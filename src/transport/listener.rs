@@ -15,6 +15,7 @@ use socket2::{Domain, Socket, Type};
 #[cfg(feature = "tls")]
 use super::TlsAcceptor;
 use super::{BindTarget, LocalAddr, SocketOptions, Stream};
+use crate::proxy_protocol::TrustedProxies;
 
 /// A non-blocking listening socket.
 #[derive(Debug)]
@@ -23,9 +24,34 @@ pub enum Listener {
     Tcp(mio::net::TcpListener),
     /// Unix-domain; with the path of the file to remove in the end, if it is ours.
     Unix(mio::net::UnixListener, Option<PathBuf>),
+    /// One of these, behind proxies.
+    Proxied(Box<Listener>, TrustedProxies),
     /// One of the others, with TLS on what it accepts.
     #[cfg(feature = "tls")]
     Tls(Box<Listener>, Arc<TlsAcceptor>),
+}
+
+/// A connection that a listener has accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its bytes; with TLS once they are decrypted.
+    pub stream: Stream,
+    /// For TCP, the address of its peer: the client or a proxy.
+    pub peer: Option<SocketAddr>,
+    /// Who its peer is.
+    pub route: Route,
+}
+
+/// The way by which a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// It has connected itself.
+    Direct,
+    /// By a proxy that is trusted: first of all comes its PROXY header, on the stream's
+    /// [socket](Stream::socket_mut) itself, and then what the client sends.
+    Proxied,
+    /// By somebody else than the proxies that the listener is behind: to be refused.
+    Untrusted,
 }
 
 impl Listener {
@@ -43,6 +69,10 @@ impl Listener {
                 listener.set_nonblocking(true)?;
                 Ok(vec![Self::Unix(mio::net::UnixListener::from_std(listener), None)])
             }
+            BindTarget::Proxied(target, proxies) => {
+                let behind = |listener| Self::Proxied(Box::new(listener), proxies.clone());
+                Ok(Self::bind(*target, options)?.into_iter().map(behind).collect())
+            }
         }
     }
 
@@ -53,25 +83,32 @@ impl Listener {
         Self::Tls(Box::new(self), acceptor)
     }
 
-    /// The next connection and, for TCP, the address of its peer.
+    /// The next connection.
     ///
     /// # Errors
     ///
     /// `WouldBlock` when there is none; see [`is_exhausted`](Self::is_exhausted) for others.
-    pub fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+    pub fn accept(&self) -> io::Result<Accepted> {
+        let direct = |stream, peer| Accepted { stream, peer, route: Route::Direct };
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 // Linux hands the listener's option on; a failure elsewhere costs latency only.
                 #[cfg(not(target_os = "linux"))]
                 let _ = stream.set_nodelay(true);
-                Ok((Stream::Tcp(stream), Some(peer)))
+                Ok(direct(Stream::Tcp(stream), Some(peer)))
             }
-            Self::Unix(listener, _) => Ok((Stream::Unix(listener.accept()?.0), None)),
+            Self::Unix(listener, _) => Ok(direct(Stream::Unix(listener.accept()?.0), None)),
+            Self::Proxied(listener, proxies) => {
+                let accepted = listener.accept()?;
+                let trusted = proxies.trusts(accepted.peer.map(|peer| peer.ip()));
+                let route = if trusted { Route::Proxied } else { Route::Untrusted };
+                Ok(Accepted { route, ..accepted })
+            }
             #[cfg(feature = "tls")]
             Self::Tls(listener, acceptor) => {
-                let (socket, peer) = listener.accept()?;
-                Ok((acceptor.accept(socket)?, peer))
+                let accepted = listener.accept()?;
+                Ok(Accepted { stream: acceptor.accept(accepted.stream)?, ..accepted })
             }
         }
     }
@@ -99,6 +136,7 @@ impl Listener {
                 let address = listener.local_addr()?;
                 Ok(LocalAddr::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()))
             }
+            Self::Proxied(listener, _) => listener.local_addr(),
             #[cfg(feature = "tls")]
             Self::Tls(listener, _) => listener.local_addr(),
         }
@@ -113,6 +151,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.register(registry, token, Interest::READABLE),
             Self::Unix(listener, _) => listener.register(registry, token, Interest::READABLE),
+            Self::Proxied(listener, _) => listener.register(registry, token),
             #[cfg(feature = "tls")]
             Self::Tls(listener, _) => listener.register(registry, token),
         }
@@ -125,6 +164,7 @@ impl AsFd for Listener {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
             Self::Unix(listener, _) => listener.as_fd(),
+            Self::Proxied(listener, _) => listener.as_fd(),
             #[cfg(feature = "tls")]
             Self::Tls(listener, _) => listener.as_fd(),
         }

@@ -12,7 +12,7 @@ mod target;
 mod tls;
 
 pub use fault::StreamFault;
-pub use listener::Listener;
+pub use listener::{Accepted, Listener, Route};
 pub use options::SocketOptions;
 pub use stream::Stream;
 pub use target::{BindTarget, LocalAddr};

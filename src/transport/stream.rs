@@ -39,6 +39,36 @@ impl Stream {
         }
     }
 
+    /// The socket itself, below TLS.
+    pub fn socket_mut(&mut self) -> &mut Self {
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.socket_mut(),
+            socket => socket,
+        }
+    }
+
+    /// Whether it is TLS: what is [received](Self::socket_mut) from the socket itself is not what it
+    /// means.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return matches!(self, Self::Tls(_));
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    /// TLS that begins with what somebody has read from the [socket](Self::socket_mut) behind what came
+    /// first: at most 16 KiB. Whatever else begins so has no need of it.
+    pub fn begin_with(&mut self, received: &[u8]) {
+        #[cfg(feature = "tls")]
+        if let Self::Tls(stream) = self {
+            stream.take_in(received);
+        }
+        #[cfg(not(feature = "tls"))]
+        let _ = received;
+    }
+
     /// Reads what has arrived, up to the buffer's length; 0 is the end of the stream.
     ///
     /// # Errors

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::proxy_protocol::TrustedProxies;
+
 /// Where a server shall listen.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -18,6 +20,39 @@ pub enum BindTarget {
     TcpListener(std::net::TcpListener),
     /// A Unix-domain socket that listens already. Its file stays when the server ends.
     UnixListener(std::os::unix::net::UnixListener),
+    /// One of these, behind proxies: see [`behind`](Self::behind).
+    Proxied(Box<BindTarget>, TrustedProxies),
+}
+
+impl BindTarget {
+    /// The same, reached only through proxies that say by the PROXY protocol, version 1 or 2, for whom
+    /// they have connected: that client's address is what
+    /// [`Request::peer_addr`](crate::handshake::Request::peer_addr) tells then. The header comes
+    /// before TLS. It has the time and, in version 2, the length of a request's head.
+    ///
+    /// Connections from anybody else are refused, and so are those without a header.
+    ///
+    /// ```no_run
+    /// # use tickwire::{Context, Handler, Message, Server, TrustedProxies};
+    /// # use tickwire::transport::BindTarget;
+    /// # struct Echo;
+    /// # impl Handler for Echo {
+    /// #     type State = ();
+    /// #     fn message(&self, ctx: &mut Context<'_>, _: &mut (), message: Message<'_>) {
+    /// #         ctx.send(message);
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let proxies = TrustedProxies::at(["10.0.0.0/8", "fd00::7"])?;
+    /// let server =
+    ///     Server::builder().bind(BindTarget::from("0.0.0.0:9001").behind(proxies)).start(Echo)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn behind(self, proxies: TrustedProxies) -> Self {
+        Self::Proxied(Box::new(self), proxies)
+    }
 }
 
 /// `unix:PATH` is a Unix-domain socket, everything else a TCP address.

@@ -20,6 +20,7 @@ mod listening;
 mod panics;
 mod priorities;
 mod protocol_errors;
+mod proxied;
 mod publishing;
 mod replay;
 mod resync;

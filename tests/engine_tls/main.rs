@@ -21,6 +21,8 @@ mod limits;
 mod panics;
 #[path = "../engine/protocol_errors.rs"]
 mod protocol_errors;
+#[path = "../engine/proxied.rs"]
+mod proxied;
 #[path = "../engine/publishing.rs"]
 mod publishing;
 #[path = "../engine/sending.rs"]

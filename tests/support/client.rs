@@ -51,6 +51,7 @@ pub(crate) struct Dial {
     request: ClientRequest,
     receive_len: Option<usize>,
     frames_behind: Vec<u8>,
+    preface: Option<Preface>,
     #[cfg(feature = "deflate")]
     offers: Vec<Params>,
     #[cfg(feature = "tls")]
@@ -69,6 +70,7 @@ impl Dial {
             request,
             receive_len: None,
             frames_behind: Vec::new(),
+            preface: None,
             #[cfg(feature = "deflate")]
             offers: Vec::new(),
             #[cfg(feature = "tls")]
@@ -111,6 +113,12 @@ impl Dial {
     #[cfg(feature = "tls")]
     pub(crate) fn tls(self, config: Arc<tickwire::rustls::ClientConfig>) -> Self {
         Self { tls: Some(config), ..self }
+    }
+
+    /// Sends `header` before anything else, as a proxy does, in pieces of at most `piece_len` bytes;
+    /// what follows is in the same segment as the last.
+    pub(crate) fn through_proxy(self, header: &[u8], piece_len: usize) -> Self {
+        Self { preface: Some(Preface { header: header.to_vec(), piece_len }), ..self }
     }
 
     /// A text message that is sent in the same write as the request's head.
@@ -166,12 +174,33 @@ impl Dial {
 
 impl Dial {
     fn socket(&self) -> std::io::Result<Socket> {
+        let socket = Socket::connect_plain(&self.address, self.receive_len)?;
+        if let Some(preface) = &self.preface {
+            preface.send(&socket)?;
+        }
         #[cfg(feature = "tls")]
         if let Some(config) = &self.tls {
-            let socket = Socket::connect_plain(&self.address, self.receive_len)?;
             return socket.with_tls(config.clone(), super::tls::NAME);
         }
-        Socket::connect_with(&self.address, self.receive_len)
+        socket.as_the_server_speaks()
+    }
+}
+
+/// What a proxy sends first.
+#[derive(Clone, Debug)]
+struct Preface {
+    header: Vec<u8>,
+    piece_len: usize,
+}
+
+impl Preface {
+    fn send(&self, socket: &Socket) -> std::io::Result<()> {
+        let last_at = (self.header.len() - 1) / self.piece_len * self.piece_len;
+        for piece in self.header[..last_at].chunks(self.piece_len) {
+            socket.write_all(piece)?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        socket.write_with_the_next(&self.header[last_at..])
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tickwire::transport::LocalAddr;
-use tickwire::{Builder, Handler, Server, ServerHandle};
+use tickwire::transport::{BindTarget, LocalAddr};
+use tickwire::{Builder, Handler, Server, ServerHandle, TrustedProxies};
 
 use super::{Client, Dial, HttpClient};
 
@@ -18,11 +18,20 @@ pub(crate) enum Mode {
 impl Mode {
     /// A server at a free port, with one event loop.
     pub(crate) fn builder(self) -> Builder {
+        self.builder_at("127.0.0.1:0")
+    }
+
+    /// The same behind proxies.
+    pub(crate) fn builder_behind(self, proxies: TrustedProxies) -> Builder {
+        self.builder_at(BindTarget::from("127.0.0.1:0").behind(proxies))
+    }
+
+    pub(crate) fn builder_at(self, target: impl Into<BindTarget>) -> Builder {
         let handler_threads = match self {
             Self::Inline => 0,
             Self::Threads => 2,
         };
-        bind(Server::builder()).event_loops(1).handler_threads(handler_threads)
+        bind(Server::builder(), target.into()).event_loops(1).handler_threads(handler_threads)
     }
 
     pub(crate) fn start(self, handler: impl Handler) -> Running {
@@ -30,13 +39,13 @@ impl Mode {
     }
 }
 
-/// At a free port; in some test programs with TLS.
-fn bind(builder: Builder) -> Builder {
+/// In some test programs with TLS.
+fn bind(builder: Builder, target: BindTarget) -> Builder {
     #[cfg(feature = "tls")]
     if super::is_over_tls() {
-        return builder.bind_tls("127.0.0.1:0", super::tls::server_tls());
+        return builder.bind_tls(target, super::tls::server_tls());
     }
-    builder.bind("127.0.0.1:0")
+    builder.bind(target)
 }
 
 /// Runs a test inline and with handler threads; the output of a failure says which it was.

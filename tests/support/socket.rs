@@ -35,12 +35,16 @@ impl Socket {
         address: &LocalAddr,
         receive_len: Option<usize>,
     ) -> io::Result<Self> {
-        let socket = Self::connect_plain(address, receive_len)?;
+        Self::connect_plain(address, receive_len)?.as_the_server_speaks()
+    }
+
+    /// With TLS in the test programs whose servers speak it.
+    pub(crate) fn as_the_server_speaks(self) -> io::Result<Self> {
         #[cfg(feature = "tls")]
         if super::is_over_tls() {
-            return socket.with_tls(tls::client_config(), tls::NAME);
+            return self.with_tls(tls::client_config(), tls::NAME);
         }
-        Ok(socket)
+        Ok(self)
     }
 
     /// The same without TLS, whatever the server speaks.
@@ -109,6 +113,19 @@ impl Socket {
             Self::Unix(stream) => stream.set_write_timeout(Some(timeout)),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.tcp.set_write_timeout(Some(timeout)),
+        }
+    }
+
+    /// Writes bytes that leave together with those that are written next.
+    pub(crate) fn write_with_the_next(&self, bytes: &[u8]) -> io::Result<()> {
+        const MSG_MORE: i32 = 0x8000;
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Tcp(stream) => {
+                let len = socket2::SockRef::from(stream).send_with_flags(bytes, MSG_MORE)?;
+                self.write_all(&bytes[len..])
+            }
+            _ => self.write_all(bytes),
         }
     }
 

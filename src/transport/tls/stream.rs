@@ -100,6 +100,13 @@ impl TlsStream {
         &mut self.socket
     }
 
+    /// Takes in what has been received already, by whoever has read from the socket below: a few
+    /// records at most, before anything else is read.
+    pub(in crate::transport) fn take_in(&mut self, received: &[u8]) {
+        self.sealed_in.extend_from_slice(received);
+        self.flags.undigested = !received.is_empty();
+    }
+
     /// Encrypted bytes that wait for the socket.
     #[inline]
     #[must_use]
