@@ -75,6 +75,7 @@ conformance_suite() {
 strangers_python_suite() {
     ensure_command openssl openssl
     ensure_command curl curl
+    ensure_command haproxy haproxy
     ensure_python_environment "$ENVIRONMENTS/strangers" tests/strangers/requirements.txt
     cd tests/strangers
     PYTHONDONTWRITEBYTECODE=1 "${PATIENCE[@]}" "$ENVIRONMENTS/strangers/bin/python" -m pytest

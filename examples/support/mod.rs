@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use tickwire::{Builder, Handler, Limits, Server};
+use tickwire::proxy_protocol::IpPrefix;
+use tickwire::transport::BindTarget;
+use tickwire::{Builder, Handler, Limits, Server, TrustedProxies};
 
 /// The longest message that the examples take, in bytes.
 const MAX_MESSAGE_LEN: usize = 64 << 20;
@@ -27,6 +29,10 @@ pub(crate) struct ServerArgs {
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Take connections only from proxies at these addresses, such as `10.0.0.0/8`, which say by the
+    /// PROXY protocol whom they relay. May be repeated.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) behind: Vec<IpPrefix>,
     /// Event-loop threads.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) event_loops: usize,
@@ -60,11 +66,16 @@ impl ServerArgs {
     }
 
     fn bind(&self, builder: Builder, address: &str) -> Builder {
+        let mut target = BindTarget::from(address);
+        if !self.behind.is_empty() {
+            let none = TrustedProxies::default();
+            target = target.behind(self.behind.iter().fold(none, |all, prefix| all.and(*prefix)));
+        }
         #[cfg(feature = "tls")]
         if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
-            return builder.bind_tls(address, tickwire::Tls::from_files(certificate, key));
+            return builder.bind_tls(target, tickwire::Tls::from_files(certificate, key));
         }
-        builder.bind(address)
+        builder.bind(target)
     }
 }
 
