@@ -182,7 +182,7 @@ impl Dial {
         if let Some(config) = &self.tls {
             return socket.with_tls(config.clone(), super::tls::NAME);
         }
-        socket.as_the_server_speaks()
+        socket.with_the_servers_tls()
     }
 }
 

@@ -35,11 +35,11 @@ impl Socket {
         address: &LocalAddr,
         receive_len: Option<usize>,
     ) -> io::Result<Self> {
-        Self::connect_plain(address, receive_len)?.as_the_server_speaks()
+        Self::connect_plain(address, receive_len)?.with_the_servers_tls()
     }
 
     /// With TLS in the test programs whose servers speak it.
-    pub(crate) fn as_the_server_speaks(self) -> io::Result<Self> {
+    pub(crate) fn with_the_servers_tls(self) -> io::Result<Self> {
         #[cfg(feature = "tls")]
         if super::is_over_tls() {
             return self.with_tls(tls::client_config(), tls::NAME);
