@@ -75,12 +75,21 @@ impl Decompressor {
                 Step::Ended => self.restart(window, out.filled())?,
             }
         }
-        let end = self.end;
+        let (end, message_len) = (self.end, out.len());
         let mut rest = &end[..];
         loop {
-            match self.step(&mut rest, limit, out)? {
+            let step = self.step(&mut rest, limit, out)?;
+            // What was taken off holds no symbols: any that are found are made up, for a block that was
+            // cut off.
+            if out.len() > message_len {
+                return Err(InflateError::Corrupt);
+            }
+            match step {
                 Step::NeedsRoom => {}
-                Step::Ended if rest.is_empty() => return Ok(()),
+                // The tail's block may itself say that it is the last one (§7.2.1).
+                Step::Ended if rest.is_empty() || rest.len() == end.len() - TAIL.len() => {
+                    return Ok(());
+                }
                 Step::NeedsInput | Step::Ended => return Err(InflateError::Corrupt),
             }
         }

@@ -92,6 +92,27 @@ fn what_is_cut_off_or_no_deflate_data_is_corrupt() {
     assert_eq!(inflate(b"\xf2\x00\x11\x00\x00", b"", LIMIT), Err(InflateError::Corrupt));
 }
 
+/// Its last block goes on where the message ends, and what was put behind it went on as symbols.
+#[test]
+fn a_cut_off_block_does_not_end_in_made_up_symbols() {
+    let cut = [&[0x5b; 21][..], &[0xf2, 0x64]].concat();
+    assert_eq!(inflate(&cut, b"", LIMIT), Err(InflateError::Corrupt));
+    // Also where there is no room for them.
+    for limit in 0..150 {
+        assert!(inflate(&cut, b"", limit).is_err(), "{limit}");
+    }
+}
+
+#[test]
+fn the_last_block_may_be_the_one_whose_end_was_taken_off() {
+    assert_eq!(inflate(&[0x01], b"", LIMIT).unwrap(), b"");
+    let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07];
+    for header in [0x00, 0x01 << 2] {
+        let message = [&hello[..], &[header]].concat();
+        assert_eq!(inflate(&message, b"", LIMIT).unwrap(), b"Hello", "{header}");
+    }
+}
+
 #[test]
 fn last_blocks_may_come_anywhere_and_what_follows_refers_to_what_was_before() {
     let mut compressed = Vec::new();
