@@ -7,8 +7,8 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use tickwire::frame::{CloseCode, encode_close};
 
+use crate::support::feed::Watcher;
 use crate::support::{Client, PATIENCE};
-use crate::watcher::Watcher;
 
 pub(crate) struct Crowd {
     poll: Poll,

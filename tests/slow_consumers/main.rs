@@ -11,20 +11,17 @@ mod allocations;
 mod support;
 
 mod crowd;
-mod publications;
 mod publisher;
-mod watcher;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crowd::Crowd;
-use publications::{FRAME_LEN, KEY_COUNT, Kind, LAG_LEN, RING};
 use publisher::{Progress, Publisher, WINDOW};
+use support::feed::{FRAME_LEN, Feed, KEY_COUNT, Kind, LAG_LEN, Publications, RING, Watcher};
 use support::{Client, Dial, Mode, Running, Script, eventually};
 use tickwire::{ConnectionId, SocketOptions, Topic, TopicStats};
-use watcher::{Feed, Watcher};
 
 /// Each of them subscribes to all topics.
 const READER_COUNT: usize = 190;
@@ -267,7 +264,7 @@ fn check_memory(peak_len: isize, published_len: usize) {
 }
 
 fn check_readers(seen: &Seen) {
-    let Publisher { count, book, latest, .. } = &seen.publisher;
+    let Publications { count, book, latest, .. } = &seen.publisher.done;
     assert_eq!(seen.readers.len(), READER_COUNT);
     for feed in seen.readers.iter().flat_map(|reader| &reader.feeds) {
         assert_eq!((feed.received, feed.skipped, feed.snapshots), (*count, 0, 0), "{feed:?}");
@@ -277,7 +274,7 @@ fn check_readers(seen: &Seen) {
 }
 
 fn check_sleepers(seen: &Seen) {
-    let Publisher { count, book, latest, .. } = &seen.publisher;
+    let Publications { count, book, latest, .. } = &seen.publisher.done;
     for sleeper in &seen.sleepers {
         let feed = &sleeper.feeds[0];
         assert!(feed.received >= AWAKE_COUNT && feed.received < *count, "{feed:?}");
@@ -298,10 +295,10 @@ fn check_sleepers(seen: &Seen) {
 }
 
 fn check_numbers(server: &Running, seen: &Seen) {
-    let count = seen.publisher.count;
+    let count = seen.publisher.done.count;
     let watchers = || seen.readers.iter().chain(&seen.sleepers);
     let mut conflated = 0;
-    for (kind, topic) in Kind::ALL.into_iter().zip(&seen.publisher.topics) {
+    for (kind, topic) in Kind::ALL.into_iter().zip(&seen.publisher.done.topics) {
         let sum = |number: fn(&Feed) -> u64| -> u64 {
             let feeds = watchers().flat_map(|watcher| &watcher.feeds);
             feeds.filter(|feed| feed.kind == kind).map(number).sum()

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses what it needs")]
 
 mod client;
+pub(crate) mod feed;
 mod http_client;
 mod process;
 mod proxy;

@@ -1,6 +1,6 @@
 //! What one connection gets, checked as it comes.
 
-use crate::publications::{Book, KEY_COUNT, Kind, Mark, Parts, check_filler, key};
+use super::publications::{Book, KEY_COUNT, Kind, Mark, Parts, check_filler, key};
 
 /// A connection's subscriptions.
 #[derive(Debug)]
