@@ -3,7 +3,7 @@
 //! It does nothing by itself: it answers no ping and no close frame unless a test says so.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -130,8 +130,16 @@ impl Dial {
     /// Connects; the server must accept.
     #[track_caller]
     pub(crate) fn connect(&self) -> Client {
-        let http = self.send();
-        let (response, input) = http.switch(self.request.decoder());
+        match self.try_connect() {
+            Ok(client) => client,
+            Err(error) => panic!("the server does not accept the handshake: {error}"),
+        }
+    }
+
+    /// Connects, if the server likes.
+    pub(crate) fn try_connect(&self) -> io::Result<Client> {
+        let http = self.try_send()?;
+        let (response, input) = http.switch(self.request.decoder())?;
         let workspace = Workspace::new(Role::Client, Limits::for_messages_up_to(MAX_MESSAGE_LEN));
         #[cfg(feature = "deflate")]
         let (endpoint, workspace) = {
@@ -143,14 +151,8 @@ impl Dial {
         };
         #[cfg(not(feature = "deflate"))]
         let endpoint = Endpoint::new();
-        Client {
-            writer: Writer { socket: Arc::new(http.into_socket()) },
-            response,
-            endpoint,
-            workspace,
-            input,
-            events: VecDeque::new(),
-        }
+        let writer = Writer { socket: Arc::new(http.into_socket()) };
+        Ok(Client { writer, response, endpoint, workspace, input, events: VecDeque::new() })
     }
 
     /// Connects and takes whatever HTTP response comes instead of an upgrade.
@@ -162,18 +164,19 @@ impl Dial {
     /// Sends the request and leaves the answer to the test.
     #[track_caller]
     pub(crate) fn send(&self) -> HttpClient {
-        let socket = self.socket().expect("connect");
+        self.try_send().expect("connect and send")
+    }
+
+    fn try_send(&self) -> io::Result<HttpClient> {
+        let socket = self.socket()?;
         let mut head = Vec::new();
         self.request.encode(&mut head).expect("the test's request is in order");
         head.extend_from_slice(&self.frames_behind);
-        let http = HttpClient::new(socket);
-        http.send(head);
-        http
+        socket.write_all(&head)?;
+        Ok(HttpClient::new(socket))
     }
-}
 
-impl Dial {
-    fn socket(&self) -> std::io::Result<Socket> {
+    fn socket(&self) -> io::Result<Socket> {
         let socket = Socket::connect_plain(&self.address, self.receive_len)?;
         if let Some(preface) = &self.preface {
             preface.send(&socket)?;
@@ -194,7 +197,7 @@ struct Preface {
 }
 
 impl Preface {
-    fn send(&self, socket: &Socket) -> std::io::Result<()> {
+    fn send(&self, socket: &Socket) -> io::Result<()> {
         let last_at = (self.header.len() - 1) / self.piece_len * self.piece_len;
         for piece in self.header[..last_at].chunks(self.piece_len) {
             socket.write_all(piece)?;
@@ -444,7 +447,7 @@ impl Writer {
     }
 
     /// Sends, and does not care whether the server is still there.
-    pub(crate) fn try_send_raw(&self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn try_send_raw(&self, bytes: &[u8]) -> io::Result<()> {
         self.socket.write_all(bytes)
     }
 

@@ -1,7 +1,7 @@
 //! A blocking HTTP client: requests as they stand in the test, responses taken apart.
 
 use std::cell::{Cell, RefCell};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::time::Duration;
 
@@ -130,15 +130,18 @@ impl HttpClient {
         }
     }
 
-    /// Waits for the response that accepts an upgrade; what lies behind it are frames.
-    #[track_caller]
-    pub(crate) fn switch(&self, mut decoder: ResponseDecoder) -> (ServerResponse, Vec<u8>) {
+    /// Waits for the response that accepts an upgrade; what lies behind it are frames. A
+    /// refusal is a [`HandshakeError`](tickwire::handshake::HandshakeError) within the error.
+    pub(crate) fn switch(
+        &self,
+        mut decoder: ResponseDecoder,
+    ) -> io::Result<(ServerResponse, Vec<u8>)> {
         loop {
-            let decoded = decoder.decode(&self.input.borrow());
-            if let Some((response, len)) = decoded.expect("the server accepts the handshake") {
-                return (response, self.input.borrow_mut().split_off(len));
+            let decoded = decoder.decode(&self.input.borrow()).map_err(io::Error::other)?;
+            if let Some((response, len)) = decoded {
+                return Ok((response, self.input.borrow_mut().split_off(len)));
             }
-            self.read_some("the answer to a handshake");
+            self.try_read_some()?;
         }
     }
 
@@ -148,12 +151,18 @@ impl HttpClient {
 
     #[track_caller]
     fn read_some(&self, what: &str) {
+        if let Err(error) = self.try_read_some() {
+            panic!("{what} did not come: {error}");
+        }
+    }
+
+    fn try_read_some(&self) -> io::Result<()> {
         std::thread::sleep(self.pace.get());
         let mut piece = vec![0; 64 * 1024];
-        match self.socket.read(&mut piece) {
-            Ok(0) => panic!("the stream ended before {what} had come"),
-            Ok(len) => self.input.borrow_mut().extend_from_slice(&piece[..len]),
-            Err(error) => panic!("{what} did not come: {error}"),
+        match self.socket.read(&mut piece)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            len => self.input.borrow_mut().extend_from_slice(&piece[..len]),
         }
+        Ok(())
     }
 }

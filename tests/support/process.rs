@@ -1,9 +1,10 @@
 //! Servers in a process of their own, and what Linux says of a process.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tickwire::transport::LocalAddr;
@@ -36,22 +37,34 @@ pub(crate) struct Process {
     child: Child,
     address: LocalAddr,
     /// Kept open: a server that has more to say must not fail for want of a listener.
-    _stdout: BufReader<ChildStdout>,
+    stdout: Mutex<BufReader<ChildStdout>>,
 }
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
+        Self::start_loud(command.stderr(Stdio::null()))
+    }
+
+    /// Starts a server whose standard error is the command's affair.
+    pub(crate) fn start_loud(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         stdout.read_line(&mut line).expect("the server's first line");
         let address = line.trim().strip_prefix("listening on ").and_then(|it| it.parse().ok());
         let Some(address) = address else { panic!("not an address: {line:?}") };
-        Self { child, address: LocalAddr::Tcp(address), _stdout: stdout }
+        Self { child, address: LocalAddr::Tcp(address), stdout: Mutex::new(stdout) }
+    }
+
+    /// Sends a line to a server whose standard input is piped, and returns the line that answers it.
+    #[track_caller]
+    pub(crate) fn ask(&self, question: &str) -> String {
+        let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stdin = self.child.stdin.as_ref().expect("a piped standard input");
+        writeln!(stdin, "{question}").expect("the server listens to its standard input");
+        let mut answer = String::new();
+        stdout.read_line(&mut answer).expect("the server's answer");
+        answer.trim_end().to_owned()
     }
 
     pub(crate) fn address(&self) -> &LocalAddr {
@@ -71,6 +84,31 @@ impl Process {
         let statm = fs::read_to_string(self.proc("statm")).expect("/proc/PID/statm");
         let pages: usize = statm.split(' ').nth(1).expect("a field").parse().expect("a number");
         pages * 4096
+    }
+
+    /// The most bytes of memory that have been resident at once, since the start or the last
+    /// [`forget_peak`](Self::forget_peak).
+    pub(crate) fn peak_resident_len(&self) -> usize {
+        let status = fs::read_to_string(self.proc("status")).expect("/proc/PID/status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+        let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib * 1024
+    }
+
+    pub(crate) fn forget_peak(&self) {
+        fs::write(self.proc("clear_refs"), "5").expect("/proc/PID/clear_refs");
+    }
+
+    /// The names of all threads, sorted.
+    pub(crate) fn thread_names(&self) -> Vec<String> {
+        let threads = fs::read_dir(self.proc("task")).expect("/proc/PID/task");
+        let name = |thread: std::io::Result<fs::DirEntry>| {
+            let name = fs::read_to_string(thread.ok()?.path().join("comm")).ok()?;
+            Some(name.trim_end().to_owned())
+        };
+        let mut names: Vec<_> = threads.filter_map(name).collect();
+        names.sort_unstable();
+        names
     }
 
     /// CPU time of all threads so far, in the kernel's ticks of 10 ms.

@@ -1,7 +1,9 @@
 //! A TCP proxy that mistreats the bytes in between.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tickwire::transport::LocalAddr;
@@ -13,13 +15,23 @@ pub(crate) struct Plan {
     pub(crate) piece_len: usize,
     /// The wait behind each piece.
     pub(crate) delay: Duration,
+    /// Each time that so many bytes have been passed on, nothing is for so long.
+    pub(crate) stall: Option<(usize, Duration)>,
     /// Both directions are cut when so many bytes have gone from client to server.
     pub(crate) cut_after: Option<usize>,
+    /// The cut resets both connections, instead of ending them.
+    pub(crate) cut_resets: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { piece_len: usize::MAX, delay: Duration::ZERO, cut_after: None }
+        Self {
+            piece_len: usize::MAX,
+            delay: Duration::ZERO,
+            stall: None,
+            cut_after: None,
+            cut_resets: false,
+        }
     }
 }
 
@@ -27,6 +39,7 @@ impl Default for Plan {
 #[derive(Debug)]
 pub(crate) struct Proxy {
     address: LocalAddr,
+    cut_count: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -34,22 +47,39 @@ impl Proxy {
         let LocalAddr::Tcp(server) = server.clone() else { panic!("not a TCP address") };
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
         let address = LocalAddr::Tcp(listener.local_addr().expect("an address"));
+        let cut_count: Arc<AtomicUsize> = Arc::default();
+        let cuts = cut_count.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let server = TcpStream::connect(server).expect("the proxy reaches the server");
-                let (client2, server2) = (clone(&client), clone(&server));
-                std::thread::spawn(move || pump(client, server, plan));
-                std::thread::spawn(move || {
-                    pump(server2, client2, Plan { cut_after: None, ..plan });
-                });
+                connect(client, server, plan, &cuts);
             }
         });
-        Self { address }
+        Self { address, cut_count }
     }
 
     pub(crate) fn address(&self) -> &LocalAddr {
         &self.address
     }
+
+    /// Connections that were cut so far.
+    pub(crate) fn cut_count(&self) -> usize {
+        self.cut_count.load(Ordering::Relaxed)
+    }
+}
+
+fn connect(client: TcpStream, server: SocketAddr, plan: Plan, cut_count: &Arc<AtomicUsize>) {
+    let server = TcpStream::connect(server).expect("the proxy reaches the server");
+    let cut: Arc<AtomicBool> = Arc::default();
+    let (client2, server2) = (clone(&client), clone(&server));
+    let there = Pump { from: client, to: server, plan, cut: cut.clone() };
+    let back = Pump { from: server2, to: client2, plan: Plan { cut_after: None, ..plan }, cut };
+    let cut_count = cut_count.clone();
+    std::thread::spawn(move || {
+        if there.run() {
+            cut_count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    std::thread::spawn(move || back.run());
 }
 
 fn clone(stream: &TcpStream) -> TcpStream {
@@ -57,25 +87,62 @@ fn clone(stream: &TcpStream) -> TcpStream {
     stream.try_clone().expect("clone a socket")
 }
 
-/// Passes bytes on until the stream ends, and then its end.
-fn pump(mut from: TcpStream, mut to: TcpStream, plan: Plan) {
-    let mut buffer = vec![0; 64 * 1024];
-    let mut left = plan.cut_after.unwrap_or(usize::MAX);
-    while let Ok(len @ 1..) = from.read(&mut buffer) {
-        for piece in buffer[..len.min(left)].chunks(plan.piece_len) {
-            if to.write_all(piece).is_err() {
-                return;
+/// One direction of a connection.
+struct Pump {
+    from: TcpStream,
+    to: TcpStream,
+    plan: Plan,
+    /// The other direction has cut the connection.
+    cut: Arc<AtomicBool>,
+}
+
+impl Pump {
+    /// Passes bytes on until the stream ends, and then its end. Says whether it has cut both.
+    fn run(mut self) -> bool {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut left = self.plan.cut_after.unwrap_or(usize::MAX);
+        let mut until_stall = self.plan.stall.map_or(usize::MAX, |(len, _)| len);
+        while let Ok(len @ 1..) = self.from.read(&mut buffer) {
+            for piece in buffer[..len.min(left)].chunks(self.plan.piece_len) {
+                if self.to.write_all(piece).is_err() {
+                    // Who sends must not wait for a reader that there is no more.
+                    let _ = self.from.shutdown(Shutdown::Both);
+                    return false;
+                }
+                if !self.plan.delay.is_zero() {
+                    std::thread::sleep(self.plan.delay);
+                }
+                until_stall = until_stall.saturating_sub(piece.len());
+                if let Some((len, stall)) = self.plan.stall.filter(|_| until_stall == 0) {
+                    std::thread::sleep(stall);
+                    until_stall = len;
+                }
             }
-            if !plan.delay.is_zero() {
-                std::thread::sleep(plan.delay);
+            left -= len.min(left);
+            if left == 0 {
+                self.cut();
+                return true;
             }
         }
-        left -= len.min(left);
-        if left == 0 {
-            let _ = from.shutdown(Shutdown::Both);
-            let _ = to.shutdown(Shutdown::Both);
+        if !self.cut.load(Ordering::Relaxed) {
+            let _ = self.to.shutdown(Shutdown::Write);
+        }
+        false
+    }
+
+    fn cut(&self) {
+        if !self.plan.cut_resets {
+            let _ = self.from.shutdown(Shutdown::Both);
+            let _ = self.to.shutdown(Shutdown::Both);
             return;
         }
+        self.cut.store(true, Ordering::Relaxed);
+        for stream in [&self.from, &self.to] {
+            let lingers = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            lingers.expect("SO_LINGER");
+            // Wakes the other direction, whose sockets these are too: once both have let go of them
+            // they are reset.
+            let _ = stream.shutdown(Shutdown::Read);
+        }
     }
-    let _ = to.shutdown(Shutdown::Write);
 }
