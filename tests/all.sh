@@ -2,6 +2,7 @@
 # Installs what the tests need beyond Rust and runs every one of them:
 #
 #   rust         unit, integration and documentation tests
+#   chaos        hostile clients by the dozen beside good ones, for a minute
 #   conformance  the Autobahn suite against both roles of the engine, and over TLS
 #   strangers    the examples through clients that share no code with the engine (Python, Node)
 #   browser      the market feed's page in a real browser
@@ -17,7 +18,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly ALL_SUITES=(rust conformance strangers browser)
+readonly ALL_SUITES=(rust chaos conformance strangers browser)
 readonly SKIPPED_STATUS=77
 # Only so that a hang becomes a failure. TERM goes to all that a suite has started.
 readonly PATIENCE=(timeout --kill-after=10 1200)
@@ -34,6 +35,7 @@ main() {
     mkdir -p "$LOGS" "$ENVIRONMENTS"
 
     if selected rust; then run_suite rust rust_suite; fi
+    if selected chaos; then run_suite chaos chaos_suite; fi
     if selected conformance || selected strangers || selected browser; then
         run_suite examples examples_build
     fi
@@ -54,10 +56,16 @@ rust_suite() {
 
 # Optimized as a release is, but without the whole-program passes, which take minutes and change no
 # behaviour. A profile of its own, so that it and a real release build do not undo each other.
+readonly TESTED=(--profile tested --all-features
+    --config 'profile.tested.inherits="release"' --config profile.tested.lto=false
+    --config profile.tested.codegen-units=16 --config profile.tested.debug=false)
+
+chaos_suite() {
+    CHAOS_SECONDS=${CHAOS_SECONDS:-60} "${PATIENCE[@]}" cargo test "${TESTED[@]}" --test chaos
+}
+
 examples_build() {
-    cargo build --profile tested --examples --all-features \
-        --config 'profile.tested.inherits="release"' --config profile.tested.lto=false \
-        --config profile.tested.codegen-units=16 --config profile.tested.debug=false
+    cargo build "${TESTED[@]}" --examples
 }
 
 conformance_suite() {

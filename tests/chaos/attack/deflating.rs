@@ -1,0 +1,59 @@
+//! Attackers that agreed to compression.
+
+use std::io::Write;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use flate2::write::DeflateEncoder;
+use tickwire::frame::{OpCode, encode_compressed_frame};
+
+use super::ground::Ground;
+use super::{Answer, Attack};
+use crate::settings::Reach;
+
+const PAUSE: Duration = Duration::from_millis(50);
+const COUNT: usize = 6;
+
+pub(super) const ATTACKS: [Attack; 2] = [
+    Attack {
+        name: "compression bomb",
+        count: COUNT,
+        reach: Reach::Message,
+        run: |ground| send(ground, bomb()),
+        pause: PAUSE,
+        answers: &["close 1009"],
+    },
+    Attack {
+        name: "compressed garbage",
+        count: COUNT,
+        reach: Reach::Message,
+        run: |ground| {
+            let noise: Vec<u8> = (0..fastrand::usize(50..5000)).map(|_| fastrand::u8(..)).collect();
+            // A block of the type that there is not (RFC 1951 §3.2.3).
+            send(ground, &[&[0x07], &noise[..]].concat())
+        },
+        pause: PAUSE,
+        answers: &["close 1007"],
+    },
+];
+
+fn send(ground: &Ground, payload: &[u8]) -> Result<Answer, Answer> {
+    let dial = ground.dial("/").deflate(tickwire::deflate::Params::default());
+    let mut client = ground.open_by(&dial)?;
+    let mut frame = Vec::new();
+    encode_compressed_frame(&mut frame, true, OpCode::Binary, Some([1, 2, 3, 4]), payload);
+    let _ = client.try_send_raw(&frame);
+    Ok(ground.answer(&mut client))
+}
+
+/// 8 MiB in 8 KiB.
+fn bomb() -> &'static [u8] {
+    static BOMB: OnceLock<Vec<u8>> = OnceLock::new();
+    BOMB.get_or_init(|| {
+        let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        for _ in 0..8 {
+            encoder.write_all(&[0; 1 << 20]).expect("memory");
+        }
+        encoder.finish().expect("memory")
+    })
+}

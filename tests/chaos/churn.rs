@@ -1,0 +1,84 @@
+//! Connections that come, echo once and go, by the thousand each second, beside those that stay.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::cores;
+use crate::good::Crew;
+use crate::latency::Phase;
+use crate::scene::Scene;
+use crate::support::{Client, Dial, Received};
+
+/// Connections a second.
+const RATE: u32 = if cfg!(debug_assertions) { 400 } else { 2000 };
+/// Threads that connect.
+const CHURNER_COUNT: u32 = 8;
+
+/// The server may hold so much more at the end than after the first quarter.
+const LEFT_LEN: usize = 4 << 20;
+
+pub(crate) fn run(length: Duration) {
+    cores::be_a_client();
+    let mut scene = Scene::start(0);
+    let mut crew = Crew::start(&scene.place);
+    scene.publish();
+    crew.shared.latencies.enter(Phase::Chaos);
+    let start = Instant::now();
+    let done = AtomicU64::new(0);
+    let mut resident = Vec::new();
+    std::thread::scope(|scope| {
+        for at in 0..CHURNER_COUNT {
+            let (dial, done) = (Dial::new(&scene.place.plain), &done);
+            scope.spawn(move || churn(&dial, at, start, length, done));
+        }
+        while start.elapsed() < length {
+            std::thread::sleep(length / 100);
+            resident.push(scene.process.resident_len());
+            crew.check();
+        }
+    });
+    scene.settle(crew.count);
+    let (publication_count, shared) = (scene.finish(), crew.shared.clone());
+    crew.finish(publication_count);
+    scene.quit();
+    shared.latencies.enter(Phase::Neither);
+    let [_, stayed] = shared.latencies.summaries();
+    let count = done.load(Ordering::Relaxed);
+    println!(
+        "  {count} connections, {:.0} a second; resident {} KiB after a quarter, {} KiB at the end; \
+         echoes of those that stayed: p50 {:?}, p99 {:?}",
+        count as f64 / length.as_secs_f64(),
+        resident[resident.len() / 4] / 1024,
+        resident[resident.len() - 1] / 1024,
+        stayed.p50,
+        stayed.p99,
+    );
+    let growth = resident[resident.len() - 1].saturating_sub(resident[resident.len() / 4]);
+    assert!(growth <= LEFT_LEN, "{growth} bytes more than after the first quarter");
+}
+
+/// One of those who come and go, in each of the ways to go.
+fn churn(dial: &Dial, at: u32, start: Instant, length: Duration, done: &AtomicU64) {
+    let interval = Duration::from_secs(1) * CHURNER_COUNT / RATE;
+    let mut due = start + interval * at / CHURNER_COUNT;
+    while due < start + length {
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let text = fastrand::u64(..).to_string();
+        let mut client = dial.clone().text_behind(&text).connect();
+        client.expect_text(&text);
+        leave(client);
+        done.fetch_add(1, Ordering::Relaxed);
+        due += interval;
+    }
+}
+
+fn leave(mut client: Client) {
+    match fastrand::u32(..4) {
+        0 | 1 => client.leave(),
+        2 => client.reset(),
+        _ => {
+            client.shutdown_write();
+            client.expect(Received::End);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Good clients, alone and in chaos by turns.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::attack::{self, Answers, GONE};
+use crate::good::Crew;
+use crate::latency::{Phase, Summary};
+use crate::scene::{Scene, this_program};
+use crate::{cores, settings};
+
+/// A round is a quiet phase and one of chaos.
+const ROUND: Duration = Duration::from_secs(20);
+/// The share of a round that is quiet.
+const QUIET: f64 = 0.35;
+
+/// Where time is judged at all: what the good may suffer before it is a failure of the server and not of the machine that it
+/// shares with others.
+const ABSURD_RATIO: f64 = 50.0;
+const ABSURD_P99: Duration = Duration::from_secs(1);
+
+/// What the allocator may keep from one round to the next.
+const LEFT_LEN: usize = 8 << 20;
+
+pub(crate) fn run(handler_thread_count: usize, length: Duration, is_judged: bool) {
+    // The threads of the good clients are started from this one.
+    cores::be_a_client();
+    let mut scene = Scene::start(handler_thread_count);
+    let mut crew = Crew::start(&scene.place);
+    scene.publish();
+    let mut memory = Memory::default();
+    let mut answers = Answers::new();
+    let round_count = (length.div_duration_f64(ROUND).round() as u32).max(1);
+    let round = length / round_count;
+    for at in 0..round_count {
+        let quiet = phase(&scene, &mut crew, Phase::Quiet, round.mul_f64(QUIET));
+        memory.quiet.push(scene.process.resident_len());
+        scene.process.forget_peak();
+        let attackers = start_attackers(&scene, round.mul_f64(1.0 - QUIET));
+        let chaos = phase(&scene, &mut crew, Phase::Chaos, round.mul_f64(1.0 - QUIET));
+        gather(attackers, &mut answers);
+        memory.peaks.push(scene.process.peak_resident_len());
+        scene.settle(crew.count);
+        println!("  round {at}: quiet {quiet}; chaos {chaos}");
+    }
+    let numbers = scene.numbers();
+    println!("  the server: {numbers:?}");
+    let publication_count = scene.finish();
+    let shared = crew.shared.clone();
+    crew.finish(publication_count);
+    memory.quiet.push(scene.process.resident_len());
+    scene.quit();
+    check_answers(&answers, round.mul_f64(1.0 - QUIET) > settings::PATIENCE.mul_f64(1.3));
+    memory.check(handler_thread_count);
+    check_latencies(shared.latencies.summaries(), is_judged);
+}
+
+/// Lets a phase pass; tells of it.
+fn phase(scene: &Scene, crew: &mut Crew, phase: Phase, time: Duration) -> String {
+    let (start, cpu_before) = (Instant::now(), scene.process.cpu_time());
+    crew.shared.latencies.enter(phase);
+    while start.elapsed() < time {
+        crew.check();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let p99 = crew.shared.latencies.enter(Phase::Neither);
+    let share = (scene.process.cpu_time() - cpu_before).div_duration_f64(start.elapsed());
+    format!("p99 {p99:?}, {:.0} % of a core", 100.0 * share)
+}
+
+fn start_attackers(scene: &Scene, time: Duration) -> Child {
+    let mut command = this_program();
+    command.args(["attack", "--plain", &scene.place.plain.to_string()]);
+    command.args(["--seconds", &time.as_secs_f64().to_string()]);
+    #[cfg(feature = "tls")]
+    {
+        command.args(["--tls", &scene.place.tls.to_string(), "--tls-ca"]).arg(&scene.tls_ca);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the attackers start")
+}
+
+fn gather(attackers: Child, answers: &mut Answers) {
+    let output = attackers.wait_with_output().expect("the attackers end");
+    assert!(output.status.success(), "the attackers failed: {}", output.status);
+    let more: Answers = serde_json::from_slice(&output.stdout).expect("answers");
+    for (name, more) in more {
+        let answers = answers.entry(name).or_default();
+        for (answer, count) in more {
+            *answers.entry(answer).or_default() += count;
+        }
+    }
+}
+
+/// Each attack was answered as it should be, and, if there was the time, at least once.
+fn check_answers(answers: &Answers, had_time: bool) {
+    println!("  attacks, and how they were answered:");
+    let mut wrong = Vec::new();
+    for attack in attack::all() {
+        let given = answers.get(attack.name).cloned().unwrap_or_default();
+        let list: Vec<_> =
+            given.iter().map(|(answer, count)| format!("{count} {answer}")).collect();
+        println!("    {:32} {}", attack.name, list.join(", "));
+        let is_right = |answer: &str| answer == GONE || attack.answers.contains(&answer);
+        wrong.extend(
+            given
+                .keys()
+                .filter(|answer| !is_right(answer))
+                .map(|answer| format!("{:?} was answered by {answer:?}", attack.name)),
+        );
+        if had_time && !given.keys().any(|answer| answer != GONE) {
+            wrong.push(format!("{:?} was never answered", attack.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Resident bytes of the server.
+#[derive(Default)]
+struct Memory {
+    /// At the end of each quiet phase, and at the very end.
+    quiet: Vec<usize>,
+    /// The most of each phase of chaos.
+    peaks: Vec<usize>,
+}
+
+impl Memory {
+    fn check(&self, handler_thread_count: usize) {
+        let mib = |len: usize| len as f64 / 1_048_576.0;
+        let bound = settings::bound(attack::connections(), handler_thread_count);
+        let first = self.quiet[0];
+        let peak = self.peaks.iter().copied().max().unwrap_or(0);
+        println!(
+            "  resident: {:.1} MiB quiet, {:.1} MiB at most, {:.1} MiB in the end; {:.1} MiB more \
+             than quiet are allowed",
+            mib(first),
+            mib(peak),
+            mib(self.quiet[self.quiet.len() - 1]),
+            mib(bound),
+        );
+        assert!(peak <= first + bound, "more than the limits allow");
+        // What the first chaos has left behind is there to be used again.
+        if let [_, first, .., last] = self.quiet[..] {
+            assert!(last <= first + LEFT_LEN, "it grows: {:?}", self.quiet);
+        }
+    }
+}
+
+fn check_latencies([quiet, chaos]: [Summary; 2], is_judged: bool) {
+    for (name, Summary { count, p50, p99, p999, max, median_p99 }) in
+        [("quiet", quiet), ("chaos", chaos)]
+    {
+        println!(
+            "  {name}: {count} echoes, p50 {p50:?}, p99 {p99:?} ({median_p99:?} in the median \
+             phase), p99.9 {p999:?}, max {max:?}"
+        );
+    }
+    let ratio = chaos.median_p99.div_duration_f64(quiet.median_p99);
+    println!("  P99 IN CHAOS TO P99 WHEN QUIET: {ratio:.2}");
+    assert!(
+        !is_judged || ratio < ABSURD_RATIO || chaos.median_p99 < ABSURD_P99,
+        "good clients waited {ratio} times as long"
+    );
+}
