@@ -2,6 +2,7 @@
 //! bytes.
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::time::Duration;
 
 use mio::{Registry, Token};
@@ -54,6 +55,16 @@ pub(crate) enum Received {
     Some,
 }
 
+/// When a message came, and in how many bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) at: Nanos,
+    /// Of its payload.
+    pub(crate) len: usize,
+    /// Of its frames, compressed if it was, and of control frames before it.
+    pub(crate) framed_len: usize,
+}
+
 /// What the connections of a thread use in turn.
 #[derive(Debug)]
 pub(crate) struct Bench {
@@ -85,6 +96,8 @@ pub(crate) struct Connection {
     deflates: bool,
     /// Received and not decodable without what follows: a piece of a head.
     kept: Vec<u8>,
+    /// Bytes of frames, since the last message.
+    framed_len: usize,
     /// What the socket has not taken at once: empty most of the time. The first `taken_len` bytes of
     /// it the socket has taken since.
     unsent: Vec<u8>,
@@ -121,6 +134,7 @@ impl Connection {
             stage: Stage::Opening(Box::new(decoder)),
             protocol: Protocol::WebSocket(Endpoint::new()),
             kept: Vec::new(),
+            framed_len: 0,
             unsent: request,
             taken_len: 0,
         }
@@ -134,6 +148,7 @@ impl Connection {
             protocol: Protocol::Plain(Cutter::new(message_len)),
             deflates: false,
             kept: Vec::new(),
+            framed_len: 0,
             unsent: Vec::new(),
             taken_len: 0,
         }
@@ -165,14 +180,14 @@ impl Connection {
         (self.kept, self.unsent, self.taken_len) = (Vec::new(), Vec::new(), 0);
     }
 
-    /// Reads what has come, and gives `take` each message and when it came.
+    /// Reads what has come, and gives `take` each message.
     ///
     /// # Errors
     /// Why the connection is over. All that came before that was taken.
     pub(crate) fn receive(
         &mut self,
         bench: &mut Bench,
-        mut take: impl FnMut(Message<'_>, Nanos),
+        mut take: impl FnMut(Message<'_>, Arrival),
     ) -> Result<Received, End> {
         for _ in 0..MAX_READS {
             let kept_len = self.kept.len();
@@ -189,7 +204,9 @@ impl Connection {
             bench.input[..kept_len].copy_from_slice(&self.kept);
             self.kept.clear();
             let input = &mut bench.input[..kept_len + len];
-            let used_len = self.decode(&mut bench.workspace, input, |message| take(message, at))?;
+            let used_len = self.decode(&mut bench.workspace, input, |message, framed_len| {
+                take(message, Arrival { at, len: message.len(), framed_len });
+            })?;
             self.kept.extend_from_slice(&bench.input[used_len..kept_len + len]);
             // Whoever gets less than asked for has got all there is.
             if kept_len + len < bench.input.len() {
@@ -207,12 +224,13 @@ impl Connection {
         }
     }
 
-    /// Decodes all of `input` that can be decoded; says how much that is.
+    /// Decodes all of `input` that can be decoded; says how much that is. `take` gets each message and
+    /// the bytes that it had on the wire.
     fn decode(
         &mut self,
         workspace: &mut Workspace,
         input: &mut [u8],
-        mut take: impl FnMut(Message<'_>),
+        mut take: impl FnMut(Message<'_>, usize),
     ) -> Result<usize, End> {
         let mut at = 0;
         if let Stage::Opening(decoder) = &mut self.stage {
@@ -229,7 +247,7 @@ impl Connection {
             Protocol::WebSocket(endpoint) => endpoint,
             Protocol::Plain(cutter) => {
                 self.stage = Stage::Open;
-                cutter.cut(input, |bytes| take(Message::Binary(bytes)));
+                cutter.cut(input, |bytes| take(Message::Binary(bytes), bytes.len()));
                 return Ok(input.len());
             }
         };
@@ -242,11 +260,12 @@ impl Connection {
                 }
             };
             at += len;
+            self.framed_len += len;
             match event {
                 None => return Ok(at),
-                Some(Event::Message(message)) => take(message),
+                Some(Event::Message(message)) => take(message, mem::take(&mut self.framed_len)),
                 Some(Event::Assembled(message)) => {
-                    take(message.as_message());
+                    take(message.as_message(), mem::take(&mut self.framed_len));
                     workspace.recycle(message);
                 }
                 Some(Event::Ping(payload)) => {

@@ -20,6 +20,8 @@ mod error;
 mod figures;
 mod flight;
 mod handshake;
+#[cfg(feature = "deflate")]
+mod market;
 mod options;
 mod pace;
 mod plain;

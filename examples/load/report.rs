@@ -19,7 +19,7 @@ const STARVED: f64 = 0.1;
 const LATE_FROM: Nanos = 50_000;
 
 /// The report. As JSON, its fields are what programs may rely on: `_ns` are nanoseconds, `_s` are
-/// seconds, `bytes` are payload.
+/// seconds, `bytes` are payload and `framed_bytes` are the frames around it, compressed if they were.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     address: String,
@@ -33,6 +33,7 @@ pub(crate) struct Report {
     messages_per_s: f64,
     bytes: u64,
     bytes_per_s: f64,
+    framed_bytes: u64,
     /// None of a subscription.
     latency_ns: Option<Quantiles>,
     /// Only of a subscription.
@@ -144,6 +145,7 @@ impl Report {
             messages_per_s: per_second(tally.messages),
             bytes: tally.bytes,
             bytes_per_s: per_second(tally.bytes),
+            framed_bytes: tally.framed_bytes,
             latency_ns: (!is_subscription).then(|| Quantiles::of(&tally.latency)),
             messages_per_connection: extremes.map(|(min, max)| Extremes { min, max }),
             faults: tally.faults,

@@ -43,10 +43,10 @@ impl Session {
         tally: &mut Tally,
     ) -> Result<Received, End> {
         let (flight, index) = (&mut self.flight, self.index);
-        self.connection.receive(bench, |message, at| {
+        self.connection.receive(bench, |message, arrival| {
             let number = flight.expected();
             let reply = flight.take(message, template);
-            tally.add_reply(reply, at, message.len());
+            tally.add_reply(reply, arrival);
             if !matches!(reply, Reply::InOrder { .. }) && tally.first_fault.is_none() {
                 tally.first_fault = Some(describe(reply, index, number));
             }
@@ -60,8 +60,8 @@ impl Session {
         tally: &mut Tally,
     ) -> Result<Received, End> {
         let delivered = &mut self.delivered;
-        self.connection.receive(bench, |message, at| {
-            *delivered += u64::from(tally.add_delivery(at, message.len()));
+        self.connection.receive(bench, |_, arrival| {
+            *delivered += u64::from(tally.add_delivery(arrival));
         })
     }
 

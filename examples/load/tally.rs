@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::clock::{NEVER, Nanos, nanos};
-use crate::connection::End;
+use crate::connection::{Arrival, End};
 use crate::cpu_time::{CpuTime, Effort};
 use crate::flight::Reply;
 
@@ -75,6 +75,8 @@ pub(crate) struct Tally {
     pub(crate) messages: u64,
     /// Bytes of their payload.
     pub(crate) bytes: u64,
+    /// Bytes of their frames.
+    pub(crate) framed_bytes: u64,
     /// Of the messages that were meant to be sent within the window, in nanoseconds.
     pub(crate) latency: Histogram<u64>,
     /// How late the tool itself came to send them, in nanoseconds.
@@ -103,6 +105,7 @@ impl Tally {
             window: Window { from: NEVER, until: NEVER },
             messages: 0,
             bytes: 0,
+            framed_bytes: 0,
             latency: histogram(),
             lateness: histogram(),
             unsent: 0,
@@ -118,15 +121,15 @@ impl Tally {
         }
     }
 
-    /// Takes note of a reply of `len` bytes.
+    /// Takes note of a reply.
     #[inline]
-    pub(crate) fn add_reply(&mut self, reply: Reply, at: Nanos, len: usize) {
+    pub(crate) fn add_reply(&mut self, reply: Reply, arrival: Arrival) {
+        let at = arrival.at;
         self.last_reply_at = at;
         match reply {
             Reply::InOrder { intended } | Reply::Ahead { intended, .. } => {
                 if self.window.counts(intended, at) {
-                    self.messages += 1;
-                    self.bytes += len as u64;
+                    self.add_message(arrival);
                 }
                 if self.window.contains(intended) {
                     self.latency.saturating_record(at.saturating_sub(intended));
@@ -142,14 +145,20 @@ impl Tally {
 
     /// Takes note of a message that was not asked for one by one; says whether it is measured.
     #[inline]
-    pub(crate) fn add_delivery(&mut self, at: Nanos, len: usize) -> bool {
-        self.last_reply_at = at;
-        let counts = self.window.contains(at);
+    pub(crate) fn add_delivery(&mut self, arrival: Arrival) -> bool {
+        self.last_reply_at = arrival.at;
+        let counts = self.window.contains(arrival.at);
         if counts {
-            self.messages += 1;
-            self.bytes += len as u64;
+            self.add_message(arrival);
         }
         counts
+    }
+
+    #[inline]
+    fn add_message(&mut self, arrival: Arrival) {
+        self.messages += 1;
+        self.bytes += arrival.len as u64;
+        self.framed_bytes += arrival.framed_len as u64;
     }
 
     /// Takes note of a message that the tool meant to send at `intended` and came to send at `now`.
@@ -183,6 +192,7 @@ impl Tally {
         for tally in tallies {
             sum.messages += tally.messages;
             sum.bytes += tally.bytes;
+            sum.framed_bytes += tally.framed_bytes;
             sum.latency.add(tally.latency).expect("histograms of the same bounds");
             sum.lateness.add(tally.lateness).expect("histograms of the same bounds");
             sum.unsent += tally.unsent;

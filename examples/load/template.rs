@@ -1,5 +1,5 @@
 //! The messages of a load: the same bytes over and over, but for a stamp that says whose message it
-//! is and the how manieth.
+//! is and the how manieth. Only compressed ones vary, or they would compress to nothing.
 //!
 //! A frame is masked once. The stamp's digits are put into it masked, which takes no look at the
 //! rest: an `exclusive or` neither knows nor needs its neighbours. That each frame has the same
@@ -15,25 +15,40 @@ use tickwire::frame::encode_compressed_frame;
 use tickwire::frame::{OpCode, encode_frame};
 use tickwire::protocol::Message;
 
+#[cfg(feature = "deflate")]
+use crate::market::Market;
+
 /// Digits of a stamp: six for the connection, ten for the message's number.
 const STAMP_LEN: usize = 16;
 /// Bits of a stamp that are the number.
 const NUMBER_BITS: u32 = 40;
+/// Bytes of compressed messages before one has the same body again: more than a window holds.
+#[cfg(feature = "deflate")]
+const VARIETY_LEN: usize = 64 << 10;
+#[cfg(feature = "deflate")]
+const MAX_BODY_COUNT: usize = 512;
 
 /// What all messages of a load have in common.
 #[derive(Debug)]
 pub(crate) struct Template {
     opcode: OpCode,
     masking_key: [u8; 4],
+    /// One, or a power of two that messages have in turn.
+    bodies: Vec<Body>,
+    /// How much of the stamp's end there is room for.
+    digit_count: usize,
+}
+
+/// A message without its stamp.
+#[derive(Debug)]
+struct Body {
     /// A whole masked frame.
     frame: Vec<u8>,
     /// Where in the frame the stamp begins, and where in what is masked of it.
     stamp_at: usize,
     masked_at: usize,
-    /// The payload as the server will see it and send it back, the stamp left aside.
+    /// The payload as the server will see it and send it back.
     payload: Vec<u8>,
-    /// How much of the stamp's end there is room for.
-    digit_count: usize,
 }
 
 /// What a message that came back says.
@@ -56,78 +71,58 @@ impl Template {
             OpCode::Binary => fastrand::u8(..),
             _ => fastrand::alphanumeric() as u8,
         };
-        let payload: Vec<u8> = std::iter::repeat_with(filler).take(len).collect();
+        let payload = std::iter::repeat_with(filler).take(len).collect();
         let masking_key = fastrand::u32(..).to_ne_bytes();
-        let mut frame = Vec::new();
-        encode_frame(&mut frame, true, opcode, Some(masking_key), &payload);
-        let (stamp_at, digit_count) = (frame.len() - len, len.min(STAMP_LEN));
-        Self { opcode, masking_key, frame, stamp_at, masked_at: 0, payload, digit_count }
+        let body = Body::new(opcode, masking_key, payload);
+        Self { opcode, masking_key, bodies: vec![body], digit_count: len.min(STAMP_LEN) }
     }
 
-    /// Compressed messages, of `len` bytes of something like JSON when they are inflated. The stamp lies
-    /// in a block that is not compressed, to which nothing refers: it can be changed as in any other.
+    /// Compressed messages, of `len` bytes of market data when they are inflated. They differ from each
+    /// other as such messages do: a server that refers to earlier ones finds their words and not
+    /// themselves.
     #[cfg(feature = "deflate")]
     pub(crate) fn deflated(opcode: OpCode, len: usize) -> Self {
         let digit_count = len.min(STAMP_LEN);
-        let mut payload = vec![b'0'; digit_count];
-        while payload.len() < len {
-            let (price, size) = (fastrand::u32(6_000_000..6_100_000), fastrand::u32(1..2000));
-            let level = format!("[\"{}.{:02}\",\"{size}\"],", price / 100, price % 100);
-            payload.extend_from_slice(level.as_bytes());
-        }
-        payload.truncate(len);
-        // RFC 1951 §3.2.4: the length, and its complement.
-        let stored_len = digit_count as u16;
-        let mut compressed = vec![0];
-        compressed.extend_from_slice(&stored_len.to_le_bytes());
-        compressed.extend_from_slice(&(!stored_len).to_le_bytes());
-        let masked_at = compressed.len();
-        compressed.extend_from_slice(&payload[..digit_count]);
-        let mut out = ReceiveBuffer::default();
-        let rest = &payload[digit_count..];
-        match Compressor::new(6, WindowBits::MAX).compress_alone(rest, &mut out) {
-            Some(rest) => compressed.extend_from_slice(rest),
-            // It is too short for that, or there is none.
-            None if rest.is_empty() => compressed.push(0),
-            None => return Self::new(opcode, len),
-        }
         let masking_key = fastrand::u32(..).to_ne_bytes();
-        let mut frame = Vec::new();
-        encode_compressed_frame(&mut frame, true, opcode, Some(masking_key), &compressed);
-        let stamp_at = frame.len() - compressed.len() + masked_at;
-        Self { opcode, masking_key, frame, stamp_at, masked_at, payload, digit_count }
+        let count = (VARIETY_LEN / len.max(1)).clamp(1, MAX_BODY_COUNT).next_power_of_two();
+        let mut market = Market::new();
+        let bodies = std::iter::repeat_with(|| {
+            let mut payload = vec![b'0'; digit_count];
+            market.append(&mut payload, len);
+            Body::deflated(opcode, masking_key, payload, digit_count)
+        });
+        Self { opcode, masking_key, bodies: bodies.take(count).collect(), digit_count }
     }
 
     /// Messages for a server that speaks no WebSocket, of as many bytes as a masked frame with `len`
     /// bytes of payload: nothing but payload, and not masked.
     pub(crate) fn plain(len: usize) -> Self {
-        let len = Self::new(OpCode::Binary, len).frame.len();
+        let len = Self::new(OpCode::Binary, len).bodies[0].frame.len();
         let payload: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(len).collect();
+        let body = Body { frame: payload.clone(), stamp_at: 0, masked_at: 0, payload };
         Self {
             opcode: OpCode::Binary,
             masking_key: [0; 4],
-            frame: payload.clone(),
-            stamp_at: 0,
-            masked_at: 0,
-            payload,
+            bodies: vec![body],
             digit_count: len.min(STAMP_LEN),
         }
     }
 
     /// Bytes of a message as it comes back, without a frame's header.
     pub(crate) fn payload_len(&self) -> usize {
-        self.payload.len()
+        self.bodies[0].payload.len()
     }
 
     /// Appends the frame of a connection's message of this number.
     #[inline]
     pub(crate) fn append(&self, out: &mut Vec<u8>, connection: u32, number: u64) {
-        let start = out.len() + self.stamp_at;
-        out.extend_from_slice(&self.frame);
+        let Body { frame, stamp_at, masked_at, .. } = self.body(number);
+        let start = out.len() + stamp_at;
+        out.extend_from_slice(frame);
         let digits = &stamp(connection, number)[STAMP_LEN - self.digit_count..];
         let place = &mut out[start..start + self.digit_count];
         for (at, (byte, digit)) in place.iter_mut().zip(digits).enumerate() {
-            *byte = digit ^ self.masking_key[(self.masked_at + at) % 4];
+            *byte = digit ^ self.masking_key[(masked_at + at) % 4];
         }
     }
 
@@ -135,33 +130,82 @@ impl Template {
     #[inline]
     pub(crate) fn check(&self, message: Message<'_>, connection: u32, expected: u64) -> Content {
         let payload = message.as_bytes();
-        if message.opcode() != self.opcode || payload.len() != self.payload.len() {
+        if message.opcode() != self.opcode || payload.len() != self.payload_len() {
             return Content::Altered;
         }
         let (digits, filler) = payload.split_at(self.digit_count);
-        if filler != &self.payload[self.digit_count..] {
-            return Content::Altered;
+        if digits != &stamp(connection, expected)[STAMP_LEN - self.digit_count..] {
+            return self.compare(digits, filler, connection, expected);
         }
-        if digits == &stamp(connection, expected)[STAMP_LEN - self.digit_count..] {
-            return Content::Expected;
-        }
-        Self::compare(digits, connection, expected)
+        if filler == self.filler(expected) { Content::Expected } else { Content::Altered }
     }
 
     #[cold]
-    fn compare(digits: &[u8], connection: u32, expected: u64) -> Content {
+    fn compare(&self, digits: &[u8], filler: &[u8], connection: u32, expected: u64) -> Content {
         let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let text = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(is_digit));
         let Some(value) = text.and_then(|text| u64::from_str_radix(text, 16).ok()) else {
             return Content::Altered;
         };
+        // A short message has only the number's last digits: the nearest number with them is meant.
+        let unknown_bits = 64 - NUMBER_BITS.min(4 * digits.len() as u32);
+        let distance = (value.wrapping_sub(expected) << unknown_bits) as i64 >> unknown_bits;
+        if filler != self.filler(expected.wrapping_add_signed(distance)) {
+            return Content::Altered;
+        }
         let owner = (value >> NUMBER_BITS) as u32;
         if digits.len() == STAMP_LEN && owner != connection {
             return Content::Foreign { connection: owner };
         }
-        // A short message has only the number's last digits: the nearest number with them is meant.
-        let unknown_bits = 64 - NUMBER_BITS.min(4 * digits.len() as u32);
-        Content::Apart((value.wrapping_sub(expected) << unknown_bits) as i64 >> unknown_bits)
+        Content::Apart(distance)
+    }
+
+    #[inline]
+    fn body(&self, number: u64) -> &Body {
+        &self.bodies[number as usize & (self.bodies.len() - 1)]
+    }
+
+    /// What of the payload is not the stamp.
+    #[inline]
+    fn filler(&self, number: u64) -> &[u8] {
+        &self.body(number).payload[self.digit_count..]
+    }
+}
+
+impl Body {
+    fn new(opcode: OpCode, masking_key: [u8; 4], payload: Vec<u8>) -> Self {
+        let mut frame = Vec::new();
+        encode_frame(&mut frame, true, opcode, Some(masking_key), &payload);
+        Self { stamp_at: frame.len() - payload.len(), masked_at: 0, frame, payload }
+    }
+
+    /// The stamp lies in a block that is not compressed, to which nothing refers: it can be changed as
+    /// in any other.
+    #[cfg(feature = "deflate")]
+    fn deflated(
+        opcode: OpCode,
+        masking_key: [u8; 4],
+        payload: Vec<u8>,
+        digit_count: usize,
+    ) -> Self {
+        // RFC 1951 §3.2.4: the length, and its complement.
+        let stored_len = digit_count as u16;
+        let mut compressed = vec![0];
+        compressed.extend_from_slice(&stored_len.to_le_bytes());
+        compressed.extend_from_slice(&(!stored_len).to_le_bytes());
+        let masked_at = compressed.len();
+        let (stamp, rest) = payload.split_at(digit_count);
+        compressed.extend_from_slice(stamp);
+        let mut out = ReceiveBuffer::default();
+        match Compressor::new(6, WindowBits::MAX).compress_alone(rest, &mut out) {
+            Some(rest) => compressed.extend_from_slice(rest),
+            // It is too short for that, or there is none.
+            None if rest.is_empty() => compressed.push(0),
+            None => return Self::new(opcode, masking_key, payload),
+        }
+        let mut frame = Vec::new();
+        encode_compressed_frame(&mut frame, true, opcode, Some(masking_key), &compressed);
+        Self { stamp_at: frame.len() - compressed.len() + masked_at, masked_at, frame, payload }
     }
 }
 

@@ -38,6 +38,9 @@ mod figures;
 #[allow(dead_code, reason = "the parts are put to use by the example's `main`")]
 #[path = "../../examples/load/flight.rs"]
 mod flight;
+#[cfg(feature = "deflate")]
+#[path = "../../examples/load/market.rs"]
+mod market;
 #[allow(dead_code, reason = "the parts are put to use by the example's `main`")]
 #[path = "../../examples/load/options.rs"]
 mod options;
