@@ -46,11 +46,17 @@ fn build() -> Result<PathBuf> {
         objects.push(object);
     }
     let program = out.join("uwebsockets-server");
-    let mut command = compiler(true)?;
-    command.args(["-std=c++20", "-DLIBUS_NO_SSL", "-DUWS_NO_ZLIB"]);
-    command.arg("-I").arg(sources.join("src")).arg("-I").arg(&sockets);
-    command.arg(SERVER).args(objects).arg("-o").arg(&program);
-    run(&mut command)?;
+    let link = |zlib| {
+        let mut command = compiler(true)?;
+        command.args(["-std=c++20", "-DLIBUS_NO_SSL"]);
+        command.arg("-I").arg(sources.join("src")).arg("-I").arg(&sockets);
+        command.arg(SERVER).args(&objects).arg(zlib).arg("-o").arg(&program);
+        run(&mut command)
+    };
+    if let Err(error) = link("-lz") {
+        println!("cargo::warning=uWebSockets without compression: {error}");
+        link("-DUWS_NO_ZLIB")?;
+    }
     Ok(program)
 }
 

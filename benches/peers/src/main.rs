@@ -7,6 +7,10 @@
 //! the one in C++ is a program of its own. The load comes from the library's example `load`. What is
 //! measured stands in `measure/`, one kind a file; `report/` makes tables and pictures of it.
 
+mod entrant;
+#[allow(dead_code, reason = "the load tool numbers what it sends")]
+#[path = "../../../examples/load/market.rs"]
+mod market;
 mod measure;
 mod options;
 mod peer;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::entrant::Coding;
 use crate::peer::Peer;
 
 const EXAMPLES: &str = "\
@@ -38,7 +39,11 @@ pub(crate) enum Command {
     FanOut,
     /// Latency at fixed rates, messages coming by chance
     Latency,
-    /// Resident memory per idle connection
+    /// Echo over TLS, beside the same without
+    Tls,
+    /// Echo and fan-out with permessage-deflate, beside the same without
+    Deflate,
+    /// Resident memory per idle connection; also over TLS, and with compression
     Memory,
     /// Connections opened, used once and closed, per second
     Handshakes,
@@ -112,6 +117,9 @@ pub(crate) struct Serve {
     pub(crate) congestion: String,
     /// Publications that a message to the broadcasting server makes.
     pub(crate) burst: usize,
+    pub(crate) coding: Coding,
+    /// With TLS the certificate and its key; else what is published, a line each.
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// What a server does.
@@ -121,4 +129,17 @@ pub(crate) enum Role {
     Echo,
     /// For every message it sends so many publications to everybody.
     Broadcast,
+    /// The same, by a send to each.
+    Each,
+}
+
+impl Role {
+    /// As the servers' command line has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Broadcast => "broadcast",
+            Self::Each => "each",
+        }
+    }
 }

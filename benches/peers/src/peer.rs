@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use crate::Result;
+use crate::entrant::Coding;
 
 /// A server under comparison, by a name that people and the command line use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +68,17 @@ impl Peer {
             Self::Yawc => cfg!(feature = "yawc"),
         };
         (!is_built).then_some("its feature is off")
+    }
+
+    /// Whether it takes part in this.
+    pub(crate) fn has(self, coding: Coding) -> bool {
+        match coding {
+            Coding::Plain => true,
+            Coding::Tls => matches!(self, Self::Tickwire | Self::Fastwebsockets),
+            Coding::Shared | Coding::Dedicated => {
+                matches!(self, Self::Tickwire | Self::Uwebsockets | Self::SockudoWs | Self::Yawc)
+            }
+        }
     }
 
     /// All that this program was built with.

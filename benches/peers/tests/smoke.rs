@@ -12,7 +12,7 @@ use serde_json::Value;
 static CORES: Mutex<()> = Mutex::new(());
 
 /// Measures briefly, but for long enough that a message comes through on a busy machine; returns the
-/// data of the report.
+/// data of the report, by tables.
 fn measure(kind: &str, arguments: &[&str]) -> Value {
     let _cores = CORES.lock().unwrap_or_else(PoisonError::into_inner);
     let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(kind);
@@ -30,14 +30,14 @@ fn measure(kind: &str, arguments: &[&str]) -> Value {
     assert!(svg.ends_with("</svg>\n"), "{svg}");
     let json = fs::read_to_string(out.join("report.json")).expect("a report for programs");
     let mut report: Value = serde_json::from_str(&json).expect("JSON");
-    report["results"][kind].take()
+    report["results"].take()
 }
 
-/// Every outcome has this figure; there are so many rows.
+/// Every outcome has this figure; those that are built without a feature make so many.
 #[track_caller]
-fn expect_figures(outcomes: &Value, figure: &str, row_count: usize) {
+fn expect_figures(outcomes: &Value, figure: &str, least: usize) {
     let outcomes = outcomes.as_array().expect("a list");
-    assert!(outcomes.len() >= 3 * row_count, "at least the peers without a feature: {outcomes:?}");
+    assert!(outcomes.len() >= least, "at least the peers without a feature: {outcomes:?}");
     for outcome in outcomes {
         let value = &outcome[figure]["median"];
         assert!(value.as_f64().is_some_and(|it| it >= 0.0), "no {figure} in {outcome}");
@@ -46,27 +46,46 @@ fn expect_figures(outcomes: &Value, figure: &str, row_count: usize) {
 
 #[test]
 fn every_server_echoes_messages_of_every_size_in_order() {
-    expect_figures(&measure("echo", &[]), "cpu_to_raw", 7);
+    expect_figures(&measure("echo", &[])["echo"], "ratio", 3 * 7);
 }
 
 #[test]
 fn every_server_delivers_to_all_subscribers() {
-    expect_figures(&measure("fan-out", &["--row=16"]), "cpu_to_raw", 1);
+    expect_figures(&measure("fan-out", &["--row=16"])["fan-out"], "ratio", 3);
 }
 
 #[test]
 fn every_server_has_a_latency() {
-    expect_figures(&measure("latency", &["--row=20,000"]), "p99", 1);
+    expect_figures(&measure("latency", &["--row=20,000"])["latency"], "p99", 3);
 }
 
 #[test]
 fn every_server_closes_connections_and_takes_new_ones() {
-    expect_figures(&measure("handshakes", &[]), "handshakes_per_s", 1);
+    expect_figures(&measure("handshakes", &[])["handshakes"], "per_s", 3);
+}
+
+#[test]
+fn who_speaks_tls_echoes_over_it() {
+    expect_figures(&measure("tls", &[])["tls"], "ratio", 2 * 2);
+}
+
+#[test]
+fn who_compresses_echoes_and_publishes_fewer_bytes() {
+    let results = measure("deflate", &[]);
+    expect_figures(&results["deflate"], "ratio", 3);
+    expect_figures(&results["deflate-fan-out"], "ratio", 2 * 3);
+    for table in ["deflate", "deflate-fan-out"] {
+        for outcome in results[table].as_array().expect("a list") {
+            let (server, len) = (&outcome["server"], outcome["framed_len"]["median"].as_f64());
+            let is_plain = !server.as_str().expect("a name").contains(", ");
+            assert!(len.is_some_and(|len| is_plain == (len > 900.0)), "{server}: {len:?}");
+        }
+    }
 }
 
 #[test]
 fn a_row_that_is_not_there_is_an_empty_table() {
-    assert_eq!(measure("echo", &["--row=none such"]), Value::Array(vec![]));
+    assert_eq!(measure("echo", &["--row=none such"])["echo"], Value::Array(vec![]));
 }
 
 #[test]

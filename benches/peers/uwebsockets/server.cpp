@@ -1,14 +1,17 @@
 // The echo server and the broadcasting one on uWebSockets, as its own examples set them up.
 //
-// server echo|broadcast CONGESTION BURST: CONGESTION is the congestion control of all connections,
-// or `system` for the default; BURST is how many publications a message to the broadcasting server
-// makes. Listens on a free port of the loopback and says which.
+// server echo|broadcast CONGESTION BURST plain|shared|dedicated [FILE]: CONGESTION is the congestion
+// control of all connections, or `system` for the default; BURST is how many publications a message to
+// the broadcasting server makes, whose texts are the lines of FILE; then how messages are compressed.
+// Listens on a free port of the loopback and says which.
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -35,9 +38,36 @@ void set_congestion(us_listen_socket_t *listener, const char *name) {
     }
 }
 
-uWS::App::WebSocketBehavior<Nothing> behavior() {
+uWS::CompressOptions compression(std::string_view coding) {
+    if (coding == "plain") {
+        return uWS::DISABLED;
+    }
+#ifdef UWS_NO_ZLIB
+    fprintf(stderr, "built without zlib\n");
+    exit(1);
+#else
+    if (coding == "shared") {
+        return uWS::CompressOptions(uWS::SHARED_COMPRESSOR | uWS::SHARED_DECOMPRESSOR);
+    }
+    return uWS::CompressOptions(uWS::DEDICATED_COMPRESSOR | uWS::DEDICATED_DECOMPRESSOR);
+#endif
+}
+
+std::vector<std::string> read_publications(const char *path) {
+    if (!path) {
+        return {std::string(publication_len, 'x')};
+    }
+    std::vector<std::string> lines;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        lines.push_back(line);
+    }
+    return lines;
+}
+
+uWS::App::WebSocketBehavior<Nothing> behavior(uWS::CompressOptions compression) {
     return {
-        .compression = uWS::DISABLED,
+        .compression = compression,
         .maxPayloadLength = max_message_len,
         .idleTimeout = 120,
         .maxBackpressure = 64 * max_message_len,
@@ -50,8 +80,8 @@ uWS::App::WebSocketBehavior<Nothing> behavior() {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4) {
-        fprintf(stderr, "usage: server echo|broadcast CONGESTION BURST\n");
+    if (argc < 5) {
+        fprintf(stderr, "usage: server echo|broadcast CONGESTION BURST CODING [FILE]\n");
         return 2;
     }
     // It ends with the program that has started it.
@@ -59,20 +89,24 @@ int main(int argc, char **argv) {
     const bool broadcasts = strcmp(argv[1], "broadcast") == 0;
     const char *congestion = argv[2];
     const int burst = atoi(argv[3]);
-    const std::string publication(publication_len, 'x');
+    const auto compresses = compression(argv[4]);
+    const bool deflates = compresses != uWS::DISABLED;
+    const auto publications = read_publications(argc > 5 ? argv[5] : nullptr);
+    size_t next = 0;
 
     auto app = uWS::App();
-    auto behaves = behavior();
+    auto behaves = behavior(compresses);
     if (broadcasts) {
         behaves.open = [](auto *ws) { ws->subscribe("all"); };
-        behaves.message = [&app, &publication, burst](auto *, std::string_view, uWS::OpCode) {
+        behaves.message = [&, burst, deflates](auto *, std::string_view, uWS::OpCode) {
             for (int i = 0; i < burst; i++) {
-                app.publish("all", publication, uWS::OpCode::BINARY, false);
+                const auto &publication = publications[next++ % publications.size()];
+                app.publish("all", publication, uWS::OpCode::BINARY, deflates);
             }
         };
     } else {
-        behaves.message = [](auto *ws, std::string_view message, uWS::OpCode opcode) {
-            ws->send(message, opcode, false);
+        behaves.message = [deflates](auto *ws, std::string_view message, uWS::OpCode opcode) {
+            ws->send(message, opcode, deflates);
         };
     }
     app.ws<Nothing>("/*", std::move(behaves)).listen("127.0.0.1", 0, [&](auto *listener) {

@@ -2,17 +2,14 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use super::Bench;
+use super::costs::{Cost, Table};
 use super::load_tool::{LoadReport, arguments};
-use super::running::Running;
-use super::series::{Series, with_floor};
-use super::statistics::Spread;
+use super::running::{Job, Running};
+use super::series::Series;
 use crate::Result;
-use crate::options::Role;
-use crate::peer::Peer;
-use crate::report::{Cell, Chart, Section};
+use crate::entrant::{Entrant, with_floor};
+use crate::report::Section;
 
 /// So many connections that keep so many messages of so many bytes in flight.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +19,7 @@ pub(crate) struct Row {
     pub(crate) depth: u32,
 }
 
-const fn row(connections: u32, size: usize, depth: u32) -> Row {
+pub(crate) const fn row(connections: u32, size: usize, depth: u32) -> Row {
     Row { connections, size, depth }
 }
 
@@ -55,96 +52,54 @@ impl Row {
     }
 }
 
-/// One peer in one row.
-#[derive(Debug, Serialize)]
-struct Outcome {
-    row: String,
-    peer: Peer,
-    messages_per_s: Option<Spread>,
-    /// Of the server, per million messages.
-    cpu_s: Option<Spread>,
-    cpu_to_raw: Option<Spread>,
-    client_was_limit: bool,
-    failure: Option<String>,
-}
-
 pub(crate) fn run(bench: &Bench<'_>) -> Result<Section> {
-    let peers = with_floor(&bench.peers);
-    let mut outcomes = Vec::new();
-    for row in ROWS.iter().filter(|row| row.to_string().contains(&bench.settings.row)) {
-        let measure = |peer| measure(bench, peer, row);
-        let what = format!("echo {row}");
-        let series = Series::run(bench, &peers, &what, measure, describe);
-        outcomes.extend(peers.iter().map(|&peer| outcome(&series, row, peer)));
-    }
-    Ok(section(&peers, &outcomes))
+    let entrants = with_floor(&bench.peers);
+    let costs = costs(bench, "echo", &ROWS, &entrants, |_| Entrant::FLOOR);
+    let table = Table {
+        name: "echo",
+        title: "Echo",
+        intro: "Connections × payload × messages in flight on each. CPU time is the server's, of all \
+                its threads, user and system. Its ratio to `raw` is taken within each round. † the \
+                client was the limit, so that the server could have answered more messages per \
+                second; what a message costs it is measured all the same.",
+        columns: ["messages/s", "CPU s per million", "÷ raw"],
+        tells_len: false,
+        chart: ("Server CPU time per echoed message, raw = 1", Cost::ratio),
+    };
+    Ok(table.of(&entrants, &costs))
 }
 
-fn measure(bench: &Bench<'_>, peer: Peer, row: &Row) -> Result<LoadReport> {
-    let server = Running::start(bench, peer, Role::Echo, 1)?;
+/// What echoing takes of everybody in each row, beside what it takes of `base`.
+pub(crate) fn costs(
+    bench: &Bench<'_>,
+    what: &str,
+    rows: &[Row],
+    entrants: &[Entrant],
+    base: fn(Entrant) -> Entrant,
+) -> Vec<Cost> {
+    let mut costs = Vec::new();
+    for row in rows.iter().filter(|row| row.to_string().contains(&bench.settings.row)) {
+        let (what, row_name) = (format!("{what} {row}"), row.to_string());
+        let measure = |entrant| measure(bench, entrant, row);
+        let series = Series::run(bench, entrants, &what, measure, describe);
+        let cost = |&entrant: &Entrant| Cost::new(&series, &row_name, entrant, base(entrant));
+        costs.extend(entrants.iter().map(cost));
+    }
+    costs
+}
+
+fn measure(bench: &Bench<'_>, entrant: Entrant, row: &Row) -> Result<LoadReport> {
+    let server = Running::start(bench, entrant, Job::ECHO)?;
     let times = arguments([&"-t", &bench.settings.seconds(), &"-w", &"0.3"]);
     let report = bench.load.run(bench, &server, &[row.arguments(), times].concat())?;
-    match report.cpu_ns() {
-        Some(_) => Ok(report),
-        None => Err("no CPU time, or no message".into()),
+    match report.cpu_us().is_nan() {
+        false => Ok(report),
+        true => Err("no CPU time, or no message".into()),
     }
 }
 
 fn describe(report: &LoadReport) -> String {
-    let cpu = report.cpu_ns().unwrap_or(f64::NAN) / 1e3;
     let limit = if report.client.was_limit { ", the client was the limit" } else { "" };
-    format!("{:>9.0}/s, {cpu:>8.3} s of CPU per million{limit}", report.messages_per_s)
-}
-
-fn outcome(series: &Series<LoadReport>, row: &Row, peer: Peer) -> Outcome {
-    // Nanoseconds for one are milliseconds for a million.
-    let cpu = |report: &LoadReport| report.cpu_ns().unwrap_or(f64::NAN) / 1e3;
-    let limited = series.of(peer).filter(|report| report.client.was_limit).count();
-    Outcome {
-        row: row.to_string(),
-        peer,
-        messages_per_s: series.spread(peer, |report| report.messages_per_s),
-        cpu_s: series.spread(peer, cpu),
-        cpu_to_raw: series.ratio(peer, cpu),
-        client_was_limit: 2 * limited > series.of(peer).count(),
-        failure: series.failure(peer).map(str::to_owned),
-    }
-}
-
-fn section(peers: &[Peer], outcomes: &[Outcome]) -> Section {
-    let mut section = Section::new(
-        "echo",
-        "Echo",
-        "Connections × payload × messages in flight on each. CPU time is the server's, of all its \
-         threads, user and system. Its ratio to `raw` is taken within each round. † the client was \
-         the limit, so that the server could have answered more messages per second; what a message \
-         costs it is measured all the same.",
-        &["row", "server", "messages/s", "CPU s per million", "÷ raw", "quartiles"],
-        outcomes,
-    );
-    for outcome in outcomes {
-        let (name, failure) = (outcome.peer.name(), outcome.failure.as_deref());
-        let rate = outcome.messages_per_s.map_or(Cell::None, |it| {
-            let limit = if outcome.client_was_limit { " †" } else { "" };
-            Cell::text(format!("{}{limit}", Cell::count(it.median)))
-        });
-        section.add(
-            &outcome.row,
-            name,
-            failure,
-            [
-                rate,
-                Cell::number(outcome.cpu_s.map(|it| it.median), 3),
-                Cell::number(outcome.cpu_to_raw.map(|it| it.median), 2),
-                Cell::range(outcome.cpu_to_raw.map(|it| (it.lower, it.upper)), 2),
-            ],
-        );
-    }
-    let mut chart = Chart::bars("Server CPU time per echoed message, raw = 1", peers);
-    for outcome in outcomes {
-        if let Some(ratio) = outcome.cpu_to_raw {
-            chart.add(&outcome.row, outcome.peer, ratio);
-        }
-    }
-    section.draw(chart)
+    let (rate, cpu) = (report.messages_per_s, report.cpu_us());
+    format!("{rate:>9.0}/s, {cpu:>8.3} s of CPU per million{limit}")
 }

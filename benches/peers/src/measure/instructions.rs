@@ -18,6 +18,7 @@ use super::interrupt::is_caught;
 use super::load_tool::arguments;
 use super::running::Running;
 use crate::Result;
+use crate::entrant::{Coding, Entrant};
 use crate::measure::statistics::Spread;
 use crate::peer::Peer;
 use crate::report::{Cell, Chart, Section};
@@ -33,7 +34,7 @@ const ROWS: [(Row, u64); 4] = [
 #[derive(Debug, Serialize)]
 struct Outcome {
     row: String,
-    peer: Peer,
+    server: Entrant,
     instructions: Option<f64>,
     failure: Option<String>,
 }
@@ -59,10 +60,11 @@ pub(crate) fn run(bench: &Bench<'_>) -> Result<Section> {
                 Ok(count) => (Some(count), None),
                 Err(error) => (None, Some(error.to_string())),
             };
-            outcomes.push(Outcome { row: row.to_string(), peer, instructions, failure });
+            let server = Entrant { peer, coding: Coding::Plain };
+            outcomes.push(Outcome { row: row.to_string(), server, instructions, failure });
         }
     }
-    Ok(section(&bench.peers, &outcomes, &version))
+    Ok(section(&outcomes, &version))
 }
 
 /// Instructions per message.
@@ -101,21 +103,23 @@ fn parse_total(log: &str) -> Option<u64> {
     count.trim().replace(',', "").parse().ok()
 }
 
-fn section(peers: &[Peer], outcomes: &[Outcome], version: &str) -> Section {
+fn section(outcomes: &[Outcome], version: &str) -> Section {
     let intro = format!(
         "User-space instructions of the server per echoed message ({version}, cachegrind), all \
          connections busy. Rows as above.",
     );
     let columns = ["row", "server", "instructions"];
     let mut section = Section::new("instructions", "Instructions", &intro, &columns, outcomes);
-    let mut chart = Chart::bars("User-space instructions per echoed message", peers);
+    let mut entrants: Vec<_> = outcomes.iter().map(|outcome| outcome.server).collect();
+    entrants.dedup();
+    let mut chart = Chart::bars("User-space instructions per echoed message", &entrants);
     for outcome in outcomes {
-        let (name, failure) = (outcome.peer.name(), outcome.failure.as_deref());
+        let (server, failure) = (outcome.server, outcome.failure.as_deref());
         let cell = outcome.instructions.map_or(Cell::None, |it| Cell::text(Cell::count(it)));
-        section.add(&outcome.row, name, failure, [cell]);
+        section.add(&outcome.row, server, failure, [cell]);
         if let Some(count) = outcome.instructions {
             let spread = Spread { lower: count, median: count, upper: count };
-            chart.add(&outcome.row, outcome.peer, spread);
+            chart.add(&outcome.row, outcome.server, spread);
         }
     }
     section.draw(chart)

@@ -7,12 +7,11 @@ use serde::Serialize;
 
 use super::Bench;
 use super::load_tool::{Latency, LoadReport, arguments};
-use super::running::Running;
-use super::series::{Series, with_floor};
+use super::running::{Job, Running};
+use super::series::Series;
 use super::statistics::Spread;
 use crate::Result;
-use crate::options::Role;
-use crate::peer::Peer;
+use crate::entrant::{Entrant, with_floor};
 use crate::report::{Cell, Chart, Section};
 
 /// Messages per second.
@@ -23,7 +22,7 @@ const SIZE: usize = 64;
 #[derive(Debug, Serialize)]
 struct Outcome {
     row: String,
-    peer: Peer,
+    server: Entrant,
     /// In microseconds.
     p50: Option<Spread>,
     p99: Option<Spread>,
@@ -34,7 +33,7 @@ struct Outcome {
 }
 
 pub(crate) fn run(bench: &Bench<'_>) -> Result<Section> {
-    let peers = with_floor(&bench.peers);
+    let entrants = with_floor(&bench.peers);
     let mut outcomes = Vec::new();
     for rate in RATES {
         let row = format!("{}/s", Cell::count(f64::from(rate)));
@@ -42,11 +41,11 @@ pub(crate) fn run(bench: &Bench<'_>) -> Result<Section> {
             continue;
         }
         let what = format!("latency at {row}");
-        let measure = |peer| measure(bench, peer, rate);
-        let series = Series::run(bench, &peers, &what, measure, ToString::to_string);
-        outcomes.extend(peers.iter().map(|&peer| outcome(&series, &row, peer)));
+        let measure = |entrant| measure(bench, entrant, rate);
+        let series = Series::run(bench, &entrants, &what, measure, ToString::to_string);
+        outcomes.extend(entrants.iter().map(|&entrant| outcome(&series, &row, entrant)));
     }
-    Ok(section(&peers, &outcomes))
+    Ok(section(&entrants, &outcomes))
 }
 
 /// A round's.
@@ -56,8 +55,8 @@ struct Sample {
     client_was_limit: bool,
 }
 
-fn measure(bench: &Bench<'_>, peer: Peer, rate: u32) -> Result<Sample> {
-    let server = Running::start(bench, peer, Role::Echo, 1)?;
+fn measure(bench: &Bench<'_>, entrant: Entrant, rate: u32) -> Result<Sample> {
+    let server = Running::start(bench, entrant, Job::ECHO)?;
     let load = arguments([&"--binary", &"-c", &CONNECTIONS, &"-s", &SIZE, &"-w", &"0.3"]);
     let seconds = bench.settings.seconds();
     let pace = arguments([&"--rate", &rate, &"--spacing", &"poisson", &"-t", &seconds]);
@@ -77,25 +76,26 @@ impl fmt::Display for Sample {
     }
 }
 
-fn outcome(series: &Series<Sample>, row: &str, peer: Peer) -> Outcome {
+fn outcome(series: &Series<Sample>, row: &str, entrant: Entrant) -> Outcome {
     let micros = |nanos: u64| nanos as f64 / 1e3;
     let most = |is: fn(&Sample) -> bool| {
-        let (all, such) = (series.of(peer).count(), series.of(peer).filter(|it| is(it)).count());
+        let (all, such) =
+            (series.of(entrant).count(), series.of(entrant).filter(|it| is(it)).count());
         2 * such > all
     };
     Outcome {
         row: row.to_owned(),
-        peer,
-        p50: series.spread(peer, |sample| micros(sample.latency.p50)),
-        p99: series.spread(peer, |sample| micros(sample.latency.p99)),
-        p999: series.spread(peer, |sample| micros(sample.latency.p999)),
+        server: entrant,
+        p50: series.spread(entrant, |sample| micros(sample.latency.p50)),
+        p99: series.spread(entrant, |sample| micros(sample.latency.p99)),
+        p999: series.spread(entrant, |sample| micros(sample.latency.p999)),
         kept_pace: !most(|sample| !sample.kept_pace),
         client_was_limit: most(|sample| sample.client_was_limit),
-        failure: series.failure(peer).map(str::to_owned),
+        failure: series.failure(entrant).map(str::to_owned),
     }
 }
 
-fn section(peers: &[Peer], outcomes: &[Outcome]) -> Section {
+fn section(entrants: &[Entrant], outcomes: &[Outcome]) -> Section {
     let intro = format!(
         "{CONNECTIONS} connections × {SIZE} bytes, in µs from when a message was meant to be sent; \
          medians of the rounds. † the client was the limit, and has a part in the figures. ‡ the \
@@ -103,18 +103,18 @@ fn section(peers: &[Peer], outcomes: &[Outcome]) -> Section {
     );
     let columns = ["rate", "server", "p50", "p99", "p99.9"];
     let mut section = Section::new("latency", "Latency", &intro, &columns, outcomes);
-    let mut chart = Chart::bars("99th percentile of the latency, µs", peers);
+    let mut chart = Chart::bars("99th percentile of the latency, µs", entrants);
     for outcome in outcomes {
         let server = match (outcome.client_was_limit, outcome.kept_pace) {
-            (_, false) => format!("{} ‡", outcome.peer),
-            (true, true) => format!("{} †", outcome.peer),
-            (false, true) => outcome.peer.to_string(),
+            (_, false) => format!("{} ‡", outcome.server),
+            (true, true) => format!("{} †", outcome.server),
+            (false, true) => outcome.server.to_string(),
         };
         let quantiles = [outcome.p50, outcome.p99, outcome.p999];
         let cells = quantiles.map(|it| Cell::number(it.map(|it| it.median), 1));
-        section.add(&outcome.row, &server, outcome.failure.as_deref(), cells);
+        section.add(&outcome.row, server, outcome.failure.as_deref(), cells);
         if let Some(p99) = outcome.p99 {
-            chart.add(&outcome.row, outcome.peer, p99);
+            chart.add(&outcome.row, outcome.server, p99);
         }
     }
     section.draw(chart)

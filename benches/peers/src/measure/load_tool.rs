@@ -10,6 +10,7 @@ use super::Bench;
 use super::interrupt::is_caught;
 use super::running::Running;
 use crate::Result;
+use crate::entrant::Coding;
 
 /// How long a silence means that something is lost. A server under valgrind takes its time.
 const PATIENCE: &str = "30s";
@@ -24,6 +25,7 @@ pub(crate) struct LoadTool {
 pub(crate) struct LoadReport {
     pub(crate) messages: u64,
     pub(crate) messages_per_s: f64,
+    framed_bytes: u64,
     load: Load,
     pub(crate) latency_ns: Option<Latency>,
     pub(crate) client: Client,
@@ -39,9 +41,24 @@ struct Load {
 }
 
 impl LoadReport {
-    /// What a message took of the server, in nanoseconds.
-    pub(crate) fn cpu_ns(&self) -> Option<f64> {
-        self.server?.cpu_ns_per_message
+    /// What a message took of the server, in microseconds, which are seconds for a million; not a
+    /// number if that is not known.
+    pub(crate) fn cpu_us(&self) -> f64 {
+        let each = self.server.and_then(|server| server.cpu_ns_per_message);
+        each.unwrap_or(f64::NAN) / 1e3
+    }
+
+    /// Bytes of frames that a message came in.
+    pub(crate) fn framed_len(&self) -> f64 {
+        self.framed_bytes as f64 / self.messages as f64
+    }
+
+    /// The same if the server has had so many times as many messages as are counted here.
+    pub(crate) fn of_more_messages(mut self, factor: f64) -> Self {
+        if let Some(each) = self.server.as_mut().and_then(|it| it.cpu_ns_per_message.as_mut()) {
+            *each /= factor;
+        }
+        self
     }
 
     /// Whether all messages of a fixed rate could be sent.
@@ -73,7 +90,8 @@ impl LoadTool {
     pub(crate) fn build() -> Result<Self> {
         let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
-            .args(["build", "--release", "--example", "load", "--message-format=json"])
+            .args(["build", "--release", "--example", "load", "--features", "tls,deflate"])
+            .arg("--message-format=json")
             .current_dir(library)
             .stderr(Stdio::inherit())
             .output()?;
@@ -102,6 +120,11 @@ impl LoadTool {
         command.args(["--pid", &server.pid().to_string()]);
         if bench.congestion != "system" {
             command.args(["--congestion", &bench.congestion]);
+        }
+        match server.entrant.coding {
+            Coding::Plain => {}
+            Coding::Tls => _ = command.arg("--tls-ca").arg(bench.files.identity()),
+            Coding::Shared | Coding::Dedicated => _ = command.arg("--deflate"),
         }
         let output = command.args(arguments).stdin(Stdio::null()).output()?;
         if is_caught() {

@@ -2,8 +2,11 @@
 
 mod client;
 mod cores;
+mod costs;
+mod deflate;
 mod echo;
 mod fan_out;
+mod files;
 mod flat;
 mod handshakes;
 mod instructions;
@@ -15,12 +18,14 @@ mod memory;
 mod running;
 mod series;
 mod statistics;
+mod tls;
 
 use crate::options::{Command, Settings};
 use crate::report::{Report, Section};
 use crate::{Result, peer};
 
 use cores::Cores;
+use files::Files;
 use load_tool::LoadTool;
 
 pub(crate) use machine::Machine;
@@ -33,6 +38,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) cores: Cores,
     pub(crate) congestion: String,
     pub(crate) load: LoadTool,
+    pub(crate) files: Files,
 }
 
 /// Measures what is asked for, and writes the report, of all that was done if it is interrupted.
@@ -43,7 +49,8 @@ pub(crate) fn run(command: Command, settings: &Settings) -> Result<()> {
     let cores = Cores::choose(settings.server_core, settings.client_core)?;
     let congestion = machine::choose_congestion(settings.congestion.as_deref())?;
     let load = LoadTool::build()?;
-    let bench = Bench { settings, peers, cores, congestion, load };
+    let files = Files::create()?;
+    let bench = Bench { settings, peers, cores, congestion, load, files };
 
     let mut report = Report::new(machine::describe(&bench));
     for (kind, measure) in KINDS {
@@ -66,11 +73,15 @@ pub(crate) fn run(command: Command, settings: &Settings) -> Result<()> {
 type Measure = fn(&Bench<'_>) -> Result<Section>;
 
 /// In the order of the report.
-const KINDS: [(Command, Measure); 7] = [
+const KINDS: [(Command, Measure); 11] = [
     (Command::Echo, echo::run),
     (Command::FanOut, fan_out::run),
     (Command::Latency, latency::run),
+    (Command::Tls, tls::run),
+    (Command::Deflate, deflate::run),
+    (Command::Deflate, deflate::run_fan_out),
     (Command::Memory, memory::run),
+    (Command::Memory, memory::run_coded),
     (Command::Handshakes, handshakes::run),
     (Command::Flat, flat::run),
     (Command::Instructions, instructions::run),

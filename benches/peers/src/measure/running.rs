@@ -9,13 +9,29 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Bench;
 use crate::Result;
+use crate::entrant::{Coding, Entrant};
 use crate::options::Role;
 use crate::peer::Peer;
+
+/// What a server is to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job {
+    pub(crate) role: Role,
+    /// Publications that a message makes.
+    pub(crate) burst: usize,
+    /// They are 1 KiB of market data, and not 128 bytes of nothing.
+    pub(crate) is_market_data: bool,
+}
+
+impl Job {
+    pub(crate) const ECHO: Self = Self { role: Role::Echo, burst: 1, is_market_data: false };
+}
 
 /// A server in a process of its own; killed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
+    pub(crate) entrant: Entrant,
     /// The floor does where it broadcasts, for its clients' sake.
     pub(crate) speaks_websocket: bool,
     /// Host and port.
@@ -23,29 +39,35 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn start(bench: &Bench<'_>, peer: Peer, role: Role, burst: usize) -> Result<Self> {
-        let (program, arguments) = command_line(peer, role, &bench.congestion, burst)?;
-        let speaks_websocket = peer != Peer::Raw || role == Role::Broadcast;
-        Self::spawn(bench, speaks_websocket, Command::new(program).args(arguments))
+    pub(crate) fn start(bench: &Bench<'_>, entrant: Entrant, job: Job) -> Result<Self> {
+        let (program, arguments) = command_line(bench, entrant, job)?;
+        let speaks_websocket = entrant.peer != Peer::Raw || job.role != Role::Echo;
+        Self::spawn(bench, entrant, speaks_websocket, Command::new(program).args(arguments))
     }
 
     /// An echo server whose instructions are counted; they are in `log` when it has ended.
     pub(crate) fn start_counted(bench: &Bench<'_>, peer: Peer, log: &Path) -> Result<Self> {
-        let (program, arguments) = command_line(peer, Role::Echo, &bench.congestion, 1)?;
+        let entrant = Entrant { peer, coding: Coding::Plain };
+        let (program, arguments) = command_line(bench, entrant, Job::ECHO)?;
         let mut command = Command::new("valgrind");
         command.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
         command.arg(format!("--log-file={}", log.display()));
-        Self::spawn(bench, peer != Peer::Raw, command.arg(program).args(arguments))
+        Self::spawn(bench, entrant, peer != Peer::Raw, command.arg(program).args(arguments))
     }
 
-    fn spawn(bench: &Bench<'_>, speaks_websocket: bool, command: &mut Command) -> Result<Self> {
+    fn spawn(
+        bench: &Bench<'_>,
+        entrant: Entrant,
+        speaks_websocket: bool,
+        command: &mut Command,
+    ) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = bench.cores.spawn_server(command)?;
         let output = child.stdout.take().expect("standard output is a pipe");
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         let host = line.trim().strip_prefix("listening on ").map(str::to_owned);
-        let mut running = Self { child, speaks_websocket, host: String::new() };
+        let mut running = Self { child, entrant, speaks_websocket, host: String::new() };
         running.host = host.ok_or("it does not start")?;
         Ok(running)
     }
@@ -64,7 +86,11 @@ impl Running {
 
     /// As the load tool takes it.
     pub(crate) fn address(&self) -> String {
-        let scheme = if self.speaks_websocket { "ws" } else { "tcp" };
+        let scheme = match self.entrant.coding {
+            Coding::Tls => "wss",
+            _ if self.speaks_websocket => "ws",
+            _ => "tcp",
+        };
         format!("{scheme}://{}", self.host)
     }
 
@@ -85,22 +111,24 @@ impl Drop for Running {
 }
 
 fn command_line(
-    peer: Peer,
-    role: Role,
-    congestion: &str,
-    burst: usize,
+    bench: &Bench<'_>,
+    Entrant { peer, coding }: Entrant,
+    Job { role, burst, is_market_data }: Job,
 ) -> Result<(PathBuf, Vec<String>)> {
-    let role = match role {
-        Role::Echo => "echo",
-        Role::Broadcast => "broadcast",
+    let burst = burst.to_string();
+    let words = [role.name(), &bench.congestion, &burst, coding.name()];
+    let mut arguments = words.map(str::to_owned).to_vec();
+    let file = match coding {
+        Coding::Tls => Some(bench.files.identity()),
+        _ => is_market_data.then(|| bench.files.publications()),
     };
-    let arguments = [role, congestion, &burst.to_string()].map(str::to_owned);
+    arguments.extend(file.map(|path| path.display().to_string()));
     if peer == Peer::Uwebsockets {
         let program = PathBuf::from(option_env!("UWEBSOCKETS_SERVER").unwrap_or_default());
         if !fs::exists(&program)? {
             return Err(format!("{} is gone: build again", program.display()).into());
         }
-        return Ok((program, arguments.to_vec()));
+        return Ok((program, arguments));
     }
     let own = ["serve", peer.name()].map(str::to_owned);
     Ok((env::current_exe()?, [&own[..], &arguments].concat()))

@@ -1,30 +1,30 @@
-//! Pictures, as SVG: bars in groups, one of each peer, or lines from group to group.
+//! Pictures, as SVG: bars in groups, one of each, or lines from group to group.
 
 use std::fmt::Write as _;
 
+use crate::entrant::Entrant;
 use crate::measure::Spread;
-use crate::peer::Peer;
 
 const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 420.0;
+const HEIGHT: f64 = 440.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 44.0;
 /// The names of groups stand below, and the legend below them.
-const BOTTOM: f64 = 84.0;
+const BOTTOM: f64 = 104.0;
 /// Told apart by most people, whatever colours they see.
-const COLOURS: [&str; 10] = [
+const COLOURS: [&str; 12] = [
     "#9aa0a6", "#0057b8", "#6cb4ee", "#d1495b", "#edae49", "#00798c", "#7b4b94", "#66a182",
-    "#8d5524", "#2e2e2e",
+    "#8d5524", "#2e2e2e", "#f4a6b7", "#a3b18a",
 ];
 /// A bar that is this many times as high as the median one is cut off, and says its value.
 const CUT_OFF: f64 = 4.0;
 
 pub(crate) struct Chart {
     title: String,
-    peers: Vec<Peer>,
+    entrants: Vec<Entrant>,
     kind: Kind,
-    groups: Vec<(String, Vec<(Peer, Spread)>)>,
+    groups: Vec<(String, Vec<(Entrant, Spread)>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,25 +34,25 @@ enum Kind {
 }
 
 impl Chart {
-    /// Bars of each peer, in groups.
-    pub(crate) fn bars(title: &str, peers: &[Peer]) -> Self {
-        Self::new(title, peers, Kind::Bars)
+    /// Bars of each, in groups.
+    pub(crate) fn bars(title: &str, entrants: &[Entrant]) -> Self {
+        Self::new(title, entrants, Kind::Bars)
     }
 
-    /// A line of each peer, through all groups.
-    pub(crate) fn lines(title: &str, peers: &[Peer]) -> Self {
-        Self::new(title, peers, Kind::Lines)
+    /// A line of each, through all groups.
+    pub(crate) fn lines(title: &str, entrants: &[Entrant]) -> Self {
+        Self::new(title, entrants, Kind::Lines)
     }
 
-    fn new(title: &str, peers: &[Peer], kind: Kind) -> Self {
-        Self { title: title.to_owned(), peers: peers.to_vec(), kind, groups: Vec::new() }
+    fn new(title: &str, entrants: &[Entrant], kind: Kind) -> Self {
+        Self { title: title.to_owned(), entrants: entrants.to_vec(), kind, groups: Vec::new() }
     }
 
     /// Values come group by group.
-    pub(crate) fn add(&mut self, group: &str, peer: Peer, value: Spread) {
+    pub(crate) fn add(&mut self, group: &str, entrant: Entrant, value: Spread) {
         match self.groups.last_mut().filter(|(name, _)| name == group) {
-            Some((_, values)) => values.push((peer, value)),
-            None => self.groups.push((group.to_owned(), vec![(peer, value)])),
+            Some((_, values)) => values.push((entrant, value)),
+            None => self.groups.push((group.to_owned(), vec![(entrant, value)])),
         }
     }
 
@@ -84,17 +84,17 @@ impl Chart {
     }
 
     fn draw_bars(&self, svg: &mut String, scale: &Scale) {
-        let width = self.group_width() * 0.86 / self.peers.len() as f64;
+        let width = self.group_width() * 0.86 / self.entrants.len() as f64;
         for (at, (_, values)) in self.groups.iter().enumerate() {
             let left = LEFT + (at as f64 + 0.07) * self.group_width();
-            for (peer, value) in values {
-                let place = self.place(*peer);
+            for (entrant, value) in values {
+                let place = self.place(*entrant);
                 let (x, y) = (left + place as f64 * width, scale.y(value.median));
                 let middle = x + width * 0.46;
                 let _ = writeln!(
                     svg,
                     "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" \
-                     fill=\"{}\"><title>{peer}: {}</title></rect>",
+                     fill=\"{}\"><title>{entrant}: {}</title></rect>",
                     width * 0.92,
                     HEIGHT - BOTTOM - y,
                     COLOURS[place % COLOURS.len()],
@@ -121,10 +121,10 @@ impl Chart {
     }
 
     fn draw_lines(&self, svg: &mut String, scale: &Scale) {
-        for (place, peer) in self.peers.iter().enumerate() {
+        for (place, entrant) in self.entrants.iter().enumerate() {
             let colour = COLOURS[place % COLOURS.len()];
             let points = self.groups.iter().enumerate().filter_map(|(at, (_, values))| {
-                let (_, value) = values.iter().find(|(owner, _)| owner == peer)?;
+                let (_, value) = values.iter().find(|(owner, _)| owner == entrant)?;
                 let x = LEFT + (at as f64 + 0.5) * self.group_width();
                 Some(format!("{x:.1},{:.1}", scale.y(value.median)))
             });
@@ -132,7 +132,7 @@ impl Chart {
             let _ = writeln!(
                 svg,
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\">\
-                 <title>{peer}</title></polyline>",
+                 <title>{entrant}</title></polyline>",
                 points.join(" ")
             );
         }
@@ -150,14 +150,14 @@ impl Chart {
     fn draw_legend(&self, svg: &mut String) {
         // Five to a line.
         let column = (WIDTH - LEFT - RIGHT) / 5.0;
-        for (place, peer) in self.peers.iter().enumerate() {
+        for (place, entrant) in self.entrants.iter().enumerate() {
             let x = LEFT + (place % 5) as f64 * column;
-            let y = HEIGHT - 40.0 + (place / 5) as f64 * 20.0;
+            let y = HEIGHT - 60.0 + (place / 5) as f64 * 20.0;
             let colour = COLOURS[place % COLOURS.len()];
             let _ = writeln!(
                 svg,
                 "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"12\" height=\"12\" fill=\"{colour}\"/>\
-                 <text x=\"{:.1}\" y=\"{y:.1}\">{peer}</text>",
+                 <text x=\"{:.1}\" y=\"{y:.1}\">{entrant}</text>",
                 y - 10.0,
                 x + 18.0
             );
@@ -168,8 +168,8 @@ impl Chart {
         (WIDTH - LEFT - RIGHT) / self.groups.len().max(1) as f64
     }
 
-    fn place(&self, peer: Peer) -> usize {
-        self.peers.iter().position(|&other| other == peer).unwrap_or_default()
+    fn place(&self, entrant: Entrant) -> usize {
+        self.entrants.iter().position(|&other| other == entrant).unwrap_or_default()
     }
 }
 
@@ -225,6 +225,8 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entrant::Coding;
+    use crate::peer::Peer;
 
     #[test]
     fn scales_have_round_steps_and_hold_the_highest_value() {
@@ -238,15 +240,16 @@ mod tests {
 
     #[test]
     fn every_value_has_its_bar() {
-        let mut chart = Chart::bars("title", &[Peer::Raw, Peer::Tickwire]);
+        let coded = Entrant { peer: Peer::Tickwire, coding: Coding::Shared };
+        let mut chart = Chart::bars("title", &[Entrant::FLOOR, coded]);
         for group in ["one", "two"] {
-            for (peer, median) in [(Peer::Raw, 1.0), (Peer::Tickwire, 1.2)] {
-                chart.add(group, peer, Spread { lower: 0.9, median, upper: 1.3 });
+            for (entrant, median) in [(Entrant::FLOOR, 1.0), (coded, 1.2)] {
+                chart.add(group, entrant, Spread { lower: 0.9, median, upper: 1.3 });
             }
         }
         let svg = chart.to_svg();
         assert_eq!(svg.matches("<title>raw: 1</title>").count(), 2);
-        assert_eq!(svg.matches("<title>tickwire: 1.2</title>").count(), 2);
+        assert_eq!(svg.matches("<title>tickwire, shared: 1.2</title>").count(), 2);
         assert!(svg.ends_with("</svg>\n"));
     }
 }

@@ -38,23 +38,23 @@ impl Section {
     }
 
     /// Appends a line for a server. Of one that has failed, the table says why.
-    pub(crate) fn add<const N: usize>(
+    pub(crate) fn add(
         &mut self,
         row: &str,
-        server: &str,
+        server: impl fmt::Display,
         failure: Option<&str>,
-        cells: [Cell; N],
+        cells: impl IntoIterator<Item = Cell>,
     ) {
         // A row's name stands before its first server.
         let is_named = self.rows.iter().rev().map(|line| &*line[0]).find(|name| !name.is_empty());
         let name = if is_named == Some(row) { "" } else { row };
-        let mut line = vec![name.to_owned(), server.to_owned()];
+        let mut line = vec![name.to_owned(), server.to_string()];
         match failure {
             Some(reason) => {
                 let reason = reason.lines().next().unwrap_or_default().replace('|', "/");
                 line.push(format!("failed: {reason}"));
             }
-            None => line.extend(cells.map(Cell::into_string)),
+            None => line.extend(cells.into_iter().map(Cell::into_string)),
         }
         line.resize(self.columns.len(), String::new());
         self.rows.push(line);

@@ -1,11 +1,14 @@
 //! The servers, one a file. Each echoes or broadcasts on one thread, takes messages of up to 1 MiB,
-//! does not compress, and is set up as its documentation recommends for speed.
+//! compresses and encrypts only if it is told to, and is set up as its documentation recommends for
+//! speed.
 
 mod listener;
 #[cfg(feature = "tokio")]
 mod on_tokio;
+mod publications;
 mod raw;
 mod tickwire;
+mod tls;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
@@ -17,12 +20,13 @@ use crate::peer::Peer;
 const MAX_MESSAGE_LEN: usize = 1 << 20;
 /// What may wait for a client that does not read, in bytes: nobody is cut off here.
 const MAX_BACKPRESSURE: usize = 64 * MAX_MESSAGE_LEN;
-/// Bytes of a publication.
-const PUBLICATION_LEN: usize = 128;
 
 /// Serves until it is killed, or the program that has started it ends.
 pub(crate) fn serve(options: &Serve) -> Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    if !options.peer.has(options.coding) {
+        return Err(format!("{} takes no part in {}", options.peer, options.coding.name()).into());
+    }
     match options.peer {
         Peer::Raw => raw::serve(options),
         Peer::Tickwire => tickwire::serve(options, 0),

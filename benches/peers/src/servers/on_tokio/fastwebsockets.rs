@@ -6,26 +6,42 @@ use fastwebsockets::{
     FragmentCollector, Frame, OpCode, Payload, Role, WebSocket, WebSocketError,
     after_handshake_split,
 };
-use tokio::io::BufWriter;
+use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::handshake::upgrade;
 use super::runtime::{Room, Timers, run};
 use crate::Result;
 use crate::options::Serve;
-use crate::servers::MAX_MESSAGE_LEN;
+use crate::servers::{MAX_MESSAGE_LEN, tls};
 
 pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
-    run(options, Timers::Off, |mut stream, room| async move {
-        upgrade(&mut stream).await?;
-        match room {
-            None => Ok(echo(stream).await?),
-            Some(room) => Ok(broadcast(stream, room).await?),
-        }
-    })
+    let acceptor = tls::config(options)?.map(TlsAcceptor::from);
+    run(options, Timers::Off, move |stream, room| serve_one(stream, acceptor.clone(), room))
 }
 
-async fn echo(stream: TcpStream) -> std::result::Result<(), WebSocketError> {
+async fn serve_one(
+    mut stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    room: Option<Room>,
+) -> Result<()> {
+    if let Some(acceptor) = acceptor {
+        let mut stream = acceptor.accept(stream).await?;
+        upgrade(&mut stream, None).await?;
+        return Ok(echo(stream).await?);
+    }
+    upgrade(&mut stream, None).await?;
+    match room {
+        None => Ok(echo(stream).await?),
+        Some(room) => Ok(broadcast(stream, room).await?),
+    }
+}
+
+async fn echo<S>(stream: S) -> std::result::Result<(), WebSocketError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut socket = WebSocket::after_handshake(stream, Role::Server);
     // Its limit is the length that is too long.
     socket.set_max_message_size(MAX_MESSAGE_LEN + 1);

@@ -1,5 +1,7 @@
 //! The runtime, and the room in which everybody hears everything.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::{Receiver, Sender, channel};
@@ -7,8 +9,8 @@ use tokio::task::{spawn, unconstrained};
 
 use crate::Result;
 use crate::options::{Role, Serve};
-use crate::servers::PUBLICATION_LEN;
 use crate::servers::listener::listen;
+use crate::servers::publications::Publications;
 
 /// Publications that may wait for a connection's task.
 const ROOM_LEN: usize = 4096;
@@ -17,7 +19,7 @@ const ROOM_LEN: usize = 4096;
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     sender: Sender<Bytes>,
-    publication: Bytes,
+    publications: Arc<Publications>,
     burst: usize,
 }
 
@@ -30,7 +32,7 @@ impl Room {
     pub(super) fn publish(&self) {
         for _ in 0..self.burst {
             // Somebody is there: who has asked for it.
-            let _ = self.sender.send(self.publication.clone());
+            let _ = self.sender.send(self.publications.next().clone());
         }
     }
 }
@@ -52,9 +54,10 @@ pub(super) fn run<F>(
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
+    let publications = Arc::new(Publications::of(options)?);
     let room = (options.role == Role::Broadcast).then(|| Room {
         sender: channel(ROOM_LEN).0,
-        publication: Bytes::from(vec![b'x'; PUBLICATION_LEN]),
+        publications,
         burst: options.burst,
     });
     let mut builder = tokio::runtime::Builder::new_current_thread();

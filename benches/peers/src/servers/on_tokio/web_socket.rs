@@ -14,7 +14,7 @@ use crate::servers::MAX_MESSAGE_LEN;
 
 pub(in crate::servers) fn serve(options: &Serve) -> Result<()> {
     run(options, Timers::Off, |mut stream, room| async move {
-        upgrade(&mut stream).await?;
+        upgrade(&mut stream, None).await?;
         match room {
             None => Ok(echo(stream).await?),
             Some(room) => Ok(broadcast(stream, room).await?),

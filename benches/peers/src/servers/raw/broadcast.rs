@@ -16,7 +16,7 @@ use tickwire::handshake::{
 
 use super::poller::{Poller, events};
 use crate::Result;
-use crate::servers::PUBLICATION_LEN;
+use crate::servers::publications::BLANK_LEN;
 
 /// The first byte of a close frame.
 const CLOSE: u8 = 0x88;
@@ -28,7 +28,7 @@ pub(super) fn run(listener: TcpListener, burst: usize) -> Result<()> {
     }
     let mut turn = Vec::new();
     for _ in 0..burst {
-        encode_frame(&mut turn, true, OpCode::Binary, None, &[b'x'; PUBLICATION_LEN]);
+        encode_frame(&mut turn, true, OpCode::Binary, None, &[b'x'; BLANK_LEN]);
     }
     let mut poller: Poller<Connection> = Poller::new(listener)?;
     let (mut events, mut buffer) = (events(), vec![0; 4096]);

@@ -12,6 +12,6 @@ pub(super) fn serve(options: &Serve) -> Result<()> {
     let listener = listen(options)?;
     match options.role {
         Role::Echo => echo::run(listener),
-        Role::Broadcast => broadcast::run(listener, options.burst),
+        Role::Broadcast | Role::Each => broadcast::run(listener, options.burst),
     }
 }
