@@ -1,52 +1,10 @@
-//! The running engine over real sockets: everything that a service and its clients can see of it,
-//! in inline mode and with handler threads.
+//! The running engine over real sockets: everything that a service and its clients can see of it.
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod backpressure;
-mod closing;
-#[cfg(feature = "deflate")]
-mod compression;
-mod conflation;
+// Files beside this one; tests over TLS have the same.
+#[path = "behaviour.rs"]
+mod behaviour;
 mod descriptors;
-mod echo;
-mod fairness;
-mod http;
-mod ladder;
-mod lanes;
-mod limits;
 mod listening;
-mod panics;
-mod priorities;
-mod protocol_errors;
-mod proxied;
-mod publishing;
-mod replay;
-mod resync;
-mod rounds;
-mod sending;
-mod shutdown;
-mod slow_subscribers;
-mod stage;
-mod upgrade;
-mod visibility;
-
-use std::sync::mpsc::{Receiver, channel};
-
-use support::Script;
-use tickwire::Closed;
-
-/// `script`, and the ends of its connections as its handler hears of them.
-fn with_closes(script: Script) -> (Script, Receiver<Closed>) {
-    let (sender, receiver) = channel();
-    let script = script.on_close(move |_, closed| {
-        let _ = sender.send(closed.clone());
-    });
-    (script, receiver)
-}
-
-/// Bytes that differ from place to place.
-fn filler(len: usize) -> Vec<u8> {
-    (0..len).map(|i| (i * 31 % 251) as u8).collect()
-}

@@ -1,0 +1,48 @@
+//! What services and clients see of the running engine, whatever is between: in inline mode and with
+//! handler threads.
+
+mod backpressure;
+mod closing;
+#[cfg(feature = "deflate")]
+mod compression;
+mod conflation;
+mod echo;
+mod fairness;
+mod http;
+mod ladder;
+mod lanes;
+mod limits;
+mod panics;
+mod priorities;
+mod protocol_errors;
+mod proxied;
+mod publishing;
+mod replay;
+mod resync;
+mod rounds;
+mod sending;
+mod shutdown;
+mod slow_subscribers;
+mod stage;
+mod upgrade;
+mod visibility;
+
+use std::sync::mpsc::{Receiver, channel};
+
+use tickwire::Closed;
+
+use crate::support::{self, Script};
+
+/// `script`, and the ends of its connections as its handler hears of them.
+fn with_closes(script: Script) -> (Script, Receiver<Closed>) {
+    let (sender, receiver) = channel();
+    let script = script.on_close(move |_, closed| {
+        let _ = sender.send(closed.clone());
+    });
+    (script, receiver)
+}
+
+/// Bytes that differ from place to place.
+fn filler(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i * 31 % 251) as u8).collect()
+}
