@@ -21,6 +21,8 @@ impl ReceiveBuffer {
     pub fn spare(&mut self, max_len: usize) -> &mut [u8] {
         if self.filled == self.bytes.len() {
             let growth = max_len.min(self.filled.max(MIN_GROWTH_LEN));
+            // Left to itself the vector would double once more, for bytes that never come.
+            self.bytes.reserve_exact(growth);
             self.bytes.resize(self.filled + growth, 0);
         }
         let end = self.bytes.len().min(self.filled.saturating_add(max_len));
@@ -116,6 +118,7 @@ mod tests {
             assert!(room <= before.max(MIN_GROWTH_LEN));
             buffer.advance(room);
         }
+        assert_eq!(buffer.capacity(), total);
         assert_eq!(buffer.into_vec().len(), total);
     }
 

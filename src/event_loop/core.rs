@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::at_hand::AtHand;
 use super::carry::Carry;
@@ -19,6 +19,12 @@ use crate::protocol::{Role, Workspace};
 /// Idle write queues and carry buffers kept for reuse.
 const MAX_IDLE_COUNT: usize = 256;
 
+/// Stands on the timer wheel where connections' places do.
+pub(super) const RETIREMENT: u32 = u32::MAX;
+
+/// How often idle buffers are looked at while they hold much.
+const RETIREMENT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Resources that a connection uses while it is its turn.
 pub(crate) struct Core {
     pub(super) link: Arc<LoopLink>,
@@ -28,6 +34,8 @@ pub(crate) struct Core {
     /// While cork and message together are shorter than this, in bytes, every limit is far.
     pub(super) max_eased_len: usize,
     pub(super) workspace: Workspace,
+    /// The wheel has an entry for when the workspace's idle buffers are looked at.
+    retires: bool,
     pub(super) at_hand: AtHand,
     pub(super) queues: Pool<Box<WriteQueue>>,
     pub(super) carries: Pool<Box<Carry>>,
@@ -51,6 +59,7 @@ impl Core {
             cork: Vec::with_capacity(config.read_buffer_len),
             max_eased_len: SPLIT_FROM_LEN.min(config.max_backpressure / 2),
             workspace: workspace(&config),
+            retires: false,
             at_hand: AtHand::default(),
             queues: Pool::new(MAX_IDLE_COUNT),
             carries: Pool::new(MAX_IDLE_COUNT),
@@ -64,6 +73,21 @@ impl Core {
             link,
             config,
         }
+    }
+
+    /// Sees to it that idle buffers that hold much are looked at.
+    #[inline]
+    pub(super) fn plan_retirement(&mut self) {
+        if self.workspace.keeps_much() && !self.retires {
+            self.retires = true;
+            self.wheel.insert(RETIREMENT, self.now.after(RETIREMENT_INTERVAL));
+        }
+    }
+
+    /// Frees idle buffers that have not been used of late.
+    pub(super) fn retire(&mut self) {
+        self.retires = false;
+        self.workspace.retire();
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::EventLoop;
 use super::config::LoopConfig;
 use super::connection::{Connection, Open, Phase};
+use super::core::RETIREMENT;
 use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::Service;
@@ -43,6 +44,10 @@ impl<S: Service> EventLoop<S> {
     pub(super) fn expire(&mut self, entries: &mut Vec<Entry>) {
         self.core.wheel.expire(self.core.now, entries);
         for entry in entries.drain(..) {
+            if entry.key == RETIREMENT {
+                self.core.retire();
+                continue;
+            }
             let Some(connection) = self.connections.get_mut(entry.key as usize) else { continue };
             // A deadline that came nearer meanwhile has an entry of its own.
             if connection.io.scheduled == Planned::at(entry.tick) {

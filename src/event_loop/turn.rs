@@ -141,6 +141,7 @@ impl<S: Service> EventLoop<S> {
         self.take_commands();
         self.catch_up();
         self.flush_dirty();
+        self.core.plan_retirement();
         self.expire(due);
         self.core.counters.turns += 1;
         self.core.count_deflated();

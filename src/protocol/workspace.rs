@@ -7,8 +7,11 @@ use crate::buf::{Pool, ReceiveBuffer};
 /// Idle buffers kept for reuse.
 const MAX_IDLE_COUNT: usize = 32;
 
-/// Bytes of memory that the idle buffers hold together at most; what is beyond is freed.
-const MAX_KEPT_LEN: usize = 8 << 20;
+/// Bytes of memory that the idle buffers hold together at most; what is beyond is freed at once.
+const MAX_KEPT_LEN: usize = 32 << 20;
+
+/// What they may hold for good; beyond this, what is not used is freed after a while.
+const MAX_RESTING_LEN: usize = 8 << 20;
 
 /// Role, limits and buffers that many endpoints use in turn, so that an idle endpoint holds none.
 #[derive(Debug)]
@@ -52,7 +55,8 @@ impl Workspace {
         &self.limits
     }
 
-    /// Takes a message's buffer back for the next one. Keeps at most 32 buffers, and 8 MiB.
+    /// Takes a message's buffer back for the next one. Keeps at most 32 buffers and 32 MiB, and 8 MiB
+    /// for good: see [`retire`](Self::retire).
     pub fn recycle(&mut self, message: AssembledMessage) {
         self.give(message.0);
     }
@@ -60,6 +64,23 @@ impl Workspace {
     /// Takes the memory of a message back whose buffer went its own way.
     pub(crate) fn recycle_buffer(&mut self, bytes: Vec<u8>) {
         self.give_buffer(bytes.into());
+    }
+
+    /// Whether the idle buffers hold more than they may for good: [`retire`](Self::retire) is to be
+    /// called about every second.
+    #[inline]
+    #[must_use]
+    pub fn keeps_much(&self) -> bool {
+        self.kept_len > MAX_RESTING_LEN
+    }
+
+    /// Frees buffers that have not been used since the last call, until the idle ones hold 8 MiB.
+    pub fn retire(&mut self) {
+        while self.keeps_much() {
+            let Some(buffer) = self.buffers.retire() else { break };
+            self.kept_len -= buffer.capacity();
+        }
+        self.buffers.look_again();
     }
 
     pub(super) fn take(&mut self) -> Box<Assembly> {
@@ -98,13 +119,29 @@ mod tests {
     fn large_buffers_are_kept_as_far_as_their_sum_allows() {
         let mut workspace = workspace();
         for _ in 0..20 {
-            workspace.recycle_buffer(vec![0; 1 << 20]);
+            workspace.recycle_buffer(vec![0; 2 << 20]);
         }
-        assert_eq!((workspace.kept_len, workspace.buffers.idle_count()), (8 << 20, 8));
+        assert_eq!((workspace.kept_len, workspace.buffers.idle_count()), (32 << 20, 16));
         let assembly = workspace.take();
-        assert_eq!((workspace.kept_len, workspace.buffers.idle_count()), (7 << 20, 7));
+        assert_eq!((workspace.kept_len, workspace.buffers.idle_count()), (30 << 20, 15));
         workspace.give(assembly);
-        assert_eq!((workspace.kept_len, workspace.buffers.idle_count()), (8 << 20, 8));
+        assert_eq!((workspace.kept_len, workspace.buffers.idle_count()), (32 << 20, 16));
+    }
+
+    #[test]
+    fn large_buffers_that_are_not_used_are_freed_after_a_while() {
+        let mut workspace = workspace();
+        (0..12).for_each(|_| workspace.recycle_buffer(vec![0; 1 << 20]));
+        assert!(workspace.keeps_much());
+        workspace.retire();
+        assert_eq!(workspace.kept_len, 12 << 20, "they have only just come");
+        let used: Vec<_> = (0..10).map(|_| workspace.take()).collect();
+        used.into_iter().for_each(|assembly| workspace.give(assembly));
+        workspace.retire();
+        assert_eq!(workspace.kept_len, 10 << 20, "ten are in use at times");
+        workspace.retire();
+        assert_eq!(workspace.kept_len, 8 << 20);
+        assert!(!workspace.keeps_much());
     }
 
     #[test]
