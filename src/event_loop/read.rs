@@ -12,8 +12,9 @@ use super::service::Service;
 /// A payload of which at least this much is missing is received straight into its message.
 const DIRECT_FROM_LEN: usize = 16 * 1024;
 
-/// Reads of one connection before others get their turn.
-const MAX_READS_PER_TURN: u32 = 16;
+/// Reads of one connection before others get their turn. A large payload needs one; many small
+/// messages, which cost more, come a read buffer at a time.
+const MAX_READS_PER_TURN: u32 = 4;
 
 /// What a read came to.
 #[derive(PartialEq, Eq)]

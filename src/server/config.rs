@@ -53,7 +53,8 @@ pub struct Config {
     pub max_lane_len: usize,
     /// Bytes of each loop's read buffer. Default: 64 KiB. At least `head_limits.max_head_len`.
     pub read_buffer_len: usize,
-    /// Bytes of one connection that are read before others get their turn. Default: 256 KiB.
+    /// Bytes of one connection that are read before others get their turn, and at most four times its
+    /// read buffer: only a large message, which has a buffer of its own, is read faster. Default: 1 MiB.
     pub max_bytes_per_turn: usize,
     /// Messages of one connection that are handled before others get their turn. Default: 1,024.
     pub max_messages_per_turn: u32,
@@ -82,7 +83,7 @@ impl Default for Config {
             slow_consumer: SlowConsumer::default(),
             max_lane_len: 4 << 20,
             read_buffer_len: 64 << 10,
-            max_bytes_per_turn: 256 << 10,
+            max_bytes_per_turn: 1 << 20,
             max_messages_per_turn: 1024,
             socket_options: SocketOptions::default(),
         }
