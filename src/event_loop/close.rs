@@ -57,7 +57,7 @@ impl<S: Service> EventLoop<S> {
                 self.time_closing(key);
             }
             Phase::Lingering => self.linger(key),
-            Phase::Proxied | Phase::Open(_) | Phase::Request(_) | Phase::Deciding(_) => {}
+            Phase::Proxied(_) | Phase::Open(_) | Phase::Request(_) | Phase::Deciding(_) => {}
         }
     }
 
@@ -184,6 +184,6 @@ impl<S: Service> EventLoop<S> {
 fn is_timed_by_progress<S>(phase: &Phase<S>, flags: &Flags) -> bool {
     match phase {
         Phase::Open(open) => open.session.endpoint.is_close_sent() || flags.contains(Flags::HELD),
-        Phase::Proxied | Phase::Request(_) | Phase::Deciding(_) | Phase::Lingering => true,
+        Phase::Proxied(_) | Phase::Request(_) | Phase::Deciding(_) | Phase::Lingering => true,
     }
 }

@@ -144,7 +144,7 @@ impl<S: Service> EventLoop<S> {
                     .close_now(CloseCode::GOING_AWAY, "the server is shutting down");
                 self.finish_turn(key);
             }
-            Phase::Proxied => self.remove(key, "the server is shutting down"),
+            Phase::Proxied(_) => self.remove(key, "the server is shutting down"),
             Phase::Request(_) if connection.io.queued_len() == 0 => {
                 self.remove(key, "the server is shutting down");
             }

@@ -1,7 +1,5 @@
 //! A connection, as its loop owns it: socket, bytes on their way in and out, and what phase it is in.
 
-use std::net::SocketAddr;
-
 use super::carry::Carry;
 use super::flags::Flags;
 use super::peer::Peer;
@@ -23,9 +21,9 @@ pub(super) struct Connection<S> {
 /// The life of a connection, in order. Without an upgrade it goes round `Request` and `Deciding`.
 pub(super) enum Phase<S> {
     /// A proxy's header is arriving: it says who the client is.
-    Proxied,
+    Proxied(Box<Arriving>),
     /// A request head is arriving.
-    Request(Box<RequestDecoder>),
+    Request(Box<Arriving>),
     /// A handler thread decides upon the request; nothing is read meanwhile.
     Deciding(Box<Deciding<S>>),
     /// A WebSocket connection.
@@ -36,8 +34,16 @@ pub(super) enum Phase<S> {
     Lingering,
 }
 
+/// What only a connection without an upgrade needs.
+pub(super) struct Arriving {
+    pub(super) decoder: RequestDecoder,
+    pub(super) peer: Peer,
+}
+
 pub(super) struct Deciding<S> {
     pub(super) state: S,
+    /// For the next request, unless this one becomes an upgrade.
+    pub(super) arriving: Box<Arriving>,
     pub(super) upgrade: Option<UpgradeRequest>,
     pub(super) response: ResponseRules,
 }
@@ -101,7 +107,6 @@ pub(super) struct Io {
     /// What its messages weigh that a handler thread has not worked through.
     pub(super) unhandled_len: usize,
     pub(super) id: ConnectionId,
-    pub(super) peer: Peer,
     /// When the last bytes arrived, or when the phase began that is being timed.
     pub(super) since: Tick,
     /// The wheel's valid entry for this connection.
@@ -110,19 +115,13 @@ pub(super) struct Io {
 }
 
 impl Io {
-    pub(super) fn new(
-        stream: Stream,
-        peer: Option<SocketAddr>,
-        id: ConnectionId,
-        now: Tick,
-    ) -> Self {
+    pub(super) fn new(stream: Stream, id: ConnectionId, now: Tick) -> Self {
         Self {
             stream,
             queue: None,
             carry: None,
             unhandled_len: 0,
             id,
-            peer: peer.into(),
             since: now,
             scheduled: Planned::default(),
             flags: Flags::default(),
@@ -137,9 +136,10 @@ impl Io {
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(io: Io, route: Route) -> Self {
+    pub(super) fn new(io: Io, peer: Peer, route: Route) -> Self {
+        let arriving = Box::new(Arriving { decoder: RequestDecoder::new(), peer });
         let is_direct = route == Route::Direct;
-        let phase = if is_direct { Phase::Request(Box::default()) } else { Phase::Proxied };
+        let phase = if is_direct { Phase::Request(arriving) } else { Phase::Proxied(arriving) };
         Self { io, phase }
     }
 

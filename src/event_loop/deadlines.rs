@@ -128,7 +128,7 @@ fn due_in_phase<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -
         if now.is_at_or_after(end) { Due::GiveUp(reason) } else { Due::At(Some(end)) }
     };
     match &connection.phase {
-        Phase::Proxied => limit(config.handshake_timeout, "the PROXY header took too long"),
+        Phase::Proxied(_) => limit(config.handshake_timeout, "the PROXY header took too long"),
         Phase::Request(_) => limit(config.handshake_timeout, "the request took too long"),
         Phase::Deciding(_) => Due::At(None),
         Phase::Lingering => limit(config.close_timeout, "the peer did not end the connection"),

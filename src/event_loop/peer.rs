@@ -1,4 +1,4 @@
-//! A peer's address in 24 bytes, of which every connection has one.
+//! A peer's address in 24 bytes, kept until the connection is open.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 

@@ -21,7 +21,9 @@ impl<S: Service> EventLoop<S> {
 
     /// One read of the socket itself, and once the header is whole what lies behind it.
     pub(super) fn read_proxy_header(&mut self, key: u32) -> Progress {
-        let Some(Connection { io, .. }) = self.connections.get_mut(key as usize) else {
+        let Some(Connection { io, phase: Phase::Proxied(arriving) }) =
+            self.connections.get_mut(key as usize)
+        else {
             return Progress::Drained;
         };
         let max_len = self.core.config.head_limits.max_head_len.min(MAX_PROXY_HEADER_LEN);
@@ -39,7 +41,7 @@ impl<S: Service> EventLoop<S> {
             Ok(Some((header, used))) => {
                 io.drop_carry(&mut self.core);
                 if let ProxyHeader::Relayed { source, .. } = header {
-                    io.peer = Some(canonical(source)).into();
+                    arriving.peer = Some(canonical(source)).into();
                 }
                 return self.meet_client(key, used..received, progress);
             }
@@ -57,7 +59,10 @@ impl<S: Service> EventLoop<S> {
         let Some(connection) = self.connections.get_mut(key as usize) else {
             return Progress::Drained;
         };
-        connection.phase = Phase::Request(Box::default());
+        let phase = std::mem::replace(&mut connection.phase, Phase::Lingering);
+        if let Phase::Proxied(arriving) = phase {
+            connection.phase = Phase::Request(arriving);
+        }
         let stream = &mut connection.io.stream;
         if stream.is_tls() {
             // The next read decrypts it.

@@ -132,7 +132,7 @@ impl<S: Service> EventLoop<S> {
             return Progress::Held;
         }
         match &mut connection.phase {
-            Phase::Proxied => self.read_proxy_header(key),
+            Phase::Proxied(_) => self.read_proxy_header(key),
             Phase::Deciding(_) => Progress::Held,
             Phase::Request(_) if connection.io.queued_len() > 0 => Progress::Held,
             Phase::Open(_) if connection.io.flags.contains(Flags::HELD) => Progress::Held,
@@ -209,7 +209,7 @@ impl<S: Service> EventLoop<S> {
             let waits = match phase {
                 Phase::Lingering => io.unsent_len() > 0,
                 Phase::Open(open) => open.session.endpoint.is_input_ended(),
-                Phase::Proxied | Phase::Request(_) | Phase::Deciding(_) => false,
+                Phase::Proxied(_) | Phase::Request(_) | Phase::Deciding(_) => false,
             };
             if io.flags.contains(Flags::FIN_RECEIVED) && !waits {
                 // The peer may still read: it gets what its last messages were answered.
@@ -234,7 +234,7 @@ impl<S: Service> EventLoop<S> {
             let used = match connection.phase {
                 // The response before it comes first, or a handler thread decides: later.
                 Phase::Request(_) if connection.io.queued_len() > 0 => 0,
-                Phase::Proxied | Phase::Deciding(_) => 0,
+                Phase::Proxied(_) | Phase::Deciding(_) => 0,
                 Phase::Request(_) => match self.consume_head(key, &input[at..]) {
                     0 => return at,
                     used => used,

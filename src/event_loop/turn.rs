@@ -260,8 +260,8 @@ impl<S: Service> EventLoop<S> {
         self.core.link.readers.reset(index);
         let generation = self.core.link.directory.enter(index);
         let id = ConnectionId { index, generation, loop_index: self.core.link.index };
-        let io = Io::new(stream, peer, id, self.core.now);
-        self.connections.insert(Connection::new(io, route));
+        let io = Io::new(stream, id, self.core.now);
+        self.connections.insert(Connection::new(io, peer.into(), route));
         self.schedule(index);
     }
 
@@ -293,7 +293,7 @@ impl<S: Service> EventLoop<S> {
                 self.service.close(id, deciding.state, Closed::abnormal(reason));
                 self.service.hand_over();
             }
-            Phase::Proxied | Phase::Request(_) | Phase::Lingering => {}
+            Phase::Proxied(_) | Phase::Request(_) | Phase::Lingering => {}
         }
     }
 

@@ -15,7 +15,7 @@ use crate::handshake::{
 impl<S: Service> EventLoop<S> {
     /// Looks for a request head in `input`; returns how many bytes it took.
     pub(super) fn consume_head(&mut self, key: u32, input: &[u8]) -> usize {
-        let Some(Connection { io, phase: Phase::Request(decoder) }) =
+        let Some(Connection { io, phase: Phase::Request(arriving) }) =
             self.connections.get_mut(key as usize)
         else {
             return 0;
@@ -25,10 +25,10 @@ impl<S: Service> EventLoop<S> {
             version: http::Version::HTTP_11,
             keep_alive: false,
         };
-        match decoder.decode(input, &self.core.config.head_limits) {
+        match arriving.decoder.decode(input, &self.core.config.head_limits) {
             Ok(None) => 0,
             Ok(Some((mut request, used))) => {
-                request.set_peer_addr(io.peer.into());
+                request.set_peer_addr(arriving.peer.into());
                 #[cfg(feature = "tls")]
                 io.tell_tls(&mut self.core.counters, &mut request);
                 self.take_request(key, request);
@@ -67,8 +67,11 @@ impl<S: Service> EventLoop<S> {
         match self.service.request(id, request, upgrade.is_some()) {
             Answer::Now(decision, state) => self.decide(key, decision, upgrade, rules, state),
             Answer::Later(state) => {
-                let deciding = Deciding { state, upgrade, response: rules };
-                connection.phase = Phase::Deciding(Box::new(deciding));
+                let phase = std::mem::replace(&mut connection.phase, Phase::Lingering);
+                if let Phase::Request(arriving) = phase {
+                    let deciding = Deciding { state, arriving, upgrade, response: rules };
+                    connection.phase = Phase::Deciding(Box::new(deciding));
+                }
             }
         }
     }
@@ -81,7 +84,8 @@ impl<S: Service> EventLoop<S> {
             connection.phase = phase;
             return;
         };
-        let Deciding { state, upgrade, response } = *deciding;
+        let Deciding { state, arriving, upgrade, response } = *deciding;
+        connection.phase = Phase::Request(arriving);
         self.decide(key, decision, upgrade, response, Some(state));
         // Nothing was read meanwhile, and bytes may be carried over.
         self.finish_turn(key);
@@ -155,8 +159,9 @@ impl<S: Service> EventLoop<S> {
         self.core.counters.http_responses += 1;
         connection.io.send_opaque(&mut self.core, bytes);
         connection.io.since = self.core.now;
-        connection.phase =
-            if keep_alive { Phase::Request(Box::default()) } else { Phase::Lingering };
+        if !keep_alive {
+            connection.phase = Phase::Lingering;
+        }
         self.schedule(key);
     }
 }
