@@ -15,7 +15,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use socket2::{Domain, Socket, Type};
 use support::echo::{Echo, EchoServer};
 use support::wire;
-use tickwire::{Builder, Server};
+use tickwire::{Builder, Limits, Server};
 
 /// A masked text message "hi", and how the server sends it back.
 const MESSAGE: &[u8] = b"\x81\x82\x00\x00\x00\x00hi";
@@ -55,7 +55,7 @@ impl Fixture {
 }
 
 fn builder(event_loops: usize) -> Builder {
-    Server::builder().event_loops(event_loops).handler_threads(0)
+    Server::builder().event_loops(event_loops).handler_threads(0).limits(Limits::trusted())
 }
 
 fn reuse_port_listener(address: SocketAddr) -> TcpListener {

@@ -139,12 +139,12 @@ mod server;
 #[cfg(feature = "deflate")]
 pub use deflate::{Compression, CompressionMode, DedicatedCompression};
 #[cfg(not(loom))]
-pub use event_loop::{Closed, ConnectionId, Counters, Outcome};
+pub use event_loop::{Closed, ConnectionId, Counters, Limits, Outcome, Rate};
 pub use frame::CloseCode;
 #[cfg(feature = "tls")]
 pub use handshake::TlsInfo;
 pub use handshake::{HeadLimits, Refusal, Request, Response, Upgrade};
-pub use protocol::{KeepAlive, Limits, Message, Outgoing};
+pub use protocol::{KeepAlive, Message, Outgoing};
 pub use proxy_protocol::TrustedProxies;
 pub use pubsub::{
     Delivery, Missed, Notice, Overflow, ReplayLimits, SlowConsumer, Start, SubscribeOptions,

@@ -179,7 +179,12 @@ fn promise_2_one_close_for_each_open() {
 fn promise_3_limits() {
     const COUNT: usize = 300;
     // The limits say no, each by its own code.
-    let limits = Limits { max_message_len: 2000, max_frame_len: 1000, max_fragment_count: 5 };
+    let limits = Limits {
+        max_message_len: 2000,
+        max_frame_len: 1000,
+        max_fragment_count: 5,
+        ..Limits::internet()
+    };
     in_each_mode(|mode| {
         let head_limits = HeadLimits { max_head_len: 512, max_header_count: 16 };
         let builder = mode.builder().limits(limits).head_limits(head_limits).max_connections(COUNT);

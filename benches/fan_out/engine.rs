@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tickwire::{Context, Counters, Delivery, Handler, LocalAddr, Message, Outcome, Server, Topic};
+use tickwire::{
+    Context, Counters, Delivery, Handler, Limits, LocalAddr, Message, Outcome, Server, Topic,
+};
 
 use super::threads::Watched;
 
@@ -41,6 +43,7 @@ impl Engine {
                 .bind("127.0.0.1:0")
                 .event_loops(event_loops)
                 .handler_threads(0)
+                .limits(Limits::trusted())
                 // The clients here only read, and some do not even read.
                 .ping_interval(None)
                 .idle_timeout(None)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tickwire::{Context, Handler, Message, Server};
+use tickwire::{Context, Handler, Limits, Message, Server};
 
 use super::client::Client;
 use super::echo::EchoServer;
@@ -68,6 +68,7 @@ fn start(handler_threads: usize) -> EchoServer {
         .bind("127.0.0.1:0")
         .event_loops(1)
         .handler_threads(handler_threads)
+        .limits(Limits::trusted())
         .start(Worker)
         .expect("loopback can be listened on");
     // A thread gives itself its name.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tickwire::{Builder, Context, Handler, LocalAddr, Message, Server};
+use tickwire::{Builder, Context, Handler, Limits, LocalAddr, Message, Server};
 
 pub(crate) struct Echo;
 
@@ -24,7 +24,8 @@ pub(crate) struct EchoServer {
 impl EchoServer {
     /// One event loop and this many handler threads; 0 is inline mode.
     pub(crate) fn start(handler_threads: usize) -> Self {
-        Self::start_with(Server::builder().event_loops(1).handler_threads(handler_threads))
+        let builder = Server::builder().event_loops(1).handler_threads(handler_threads);
+        Self::start_with(builder.limits(Limits::trusted()))
     }
 
     pub(crate) fn start_with(builder: Builder) -> Self {

@@ -98,10 +98,11 @@ fn complain(ctx: &mut Context<'_>, message: &str) {
 fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init();
     let (to_hub, inbox) = hub::channel();
-    let server: Server = Args::parse()
+    let args = Args::parse();
+    let server: Server = args
         .server
         .builder()
-        .limits(Limits::for_messages_up_to(MAX_REQUEST_LEN))
+        .limits(Limits::from(args.server.limits).with_messages_up_to(MAX_REQUEST_LEN))
         .max_backpressure(MAX_BACKPRESSURE)
         .start(Chat { hub: to_hub })?;
     let hub = Hub::new(server.handle());

@@ -7,7 +7,7 @@ pub(crate) mod deflate;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use tickwire::proxy_protocol::IpPrefix;
 use tickwire::transport::BindTarget;
 use tickwire::{Builder, Handler, Limits, Server, TrustedProxies};
@@ -39,6 +39,9 @@ pub(crate) struct ServerArgs {
     /// Handler threads; 0 calls the handler on the event loops.
     #[arg(long, value_name = "M", default_value_t = 0)]
     pub(crate) handler_threads: usize,
+    /// What clients may do. Examples are there to be measured, which takes more than strangers may.
+    #[arg(long, value_name = "PRESET", default_value = "trusted")]
+    pub(crate) limits: Preset,
     /// Connections accepted in all.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_connections: usize,
@@ -49,10 +52,28 @@ pub(crate) struct ServerArgs {
     pub(crate) deflate: deflate::Deflate,
 }
 
+/// Limits for clients that are strangers, or that are not.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Preset {
+    /// `Limits::internet()`
+    Internet,
+    /// `Limits::trusted()`
+    Trusted,
+}
+
+impl From<Preset> for Limits {
+    fn from(preset: Preset) -> Self {
+        match preset {
+            Preset::Internet => Self::internet(),
+            Preset::Trusted => Self::trusted(),
+        }
+    }
+}
+
 impl ServerArgs {
     /// A builder with these settings.
     pub(crate) fn builder(&self) -> Builder {
-        let mut limits = Limits::for_messages_up_to(MAX_MESSAGE_LEN);
+        let mut limits = Limits::from(self.limits).with_messages_up_to(MAX_MESSAGE_LEN);
         limits.max_fragment_count = 1 << 22;
         let builder = Server::builder()
             .event_loops(self.event_loops)

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use super::EventLoop;
 use super::command::Command;
 use super::post::{Patience, post};
+use super::rate::{Bucket, Rate};
 use super::service::Service;
-use crate::transport::{Accepted, Listener, Route};
+use crate::transport::{Accepted, Listener, Route, Stream};
 
 /// Connections accepted from one listener before the established ones get their turn.
 const MAX_ACCEPTS_PER_TURN: usize = 64;
@@ -29,19 +30,32 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 const OVER_CAPACITY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
 
+/// Sent to a client from whose address there are as many connections as there may be. Its request is not
+/// waited for: a flood is to cost little.
+pub(super) const TOO_MANY_CONNECTIONS: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\n\
+    Connection: close\r\nContent-Type: text/plain\r\nContent-Length: 39\r\n\r\n\
+    too many connections from your address\n";
+
+/// Where accepting goes faster than it may, it rests for the time of at least so many connections: a part
+/// of a second's, and one at least.
+const REST_DIVISOR: u32 = 64;
+
 /// The listeners of a loop and what keeps them from accepting.
 pub(super) struct Acceptor {
     listeners: Vec<Listener>,
     /// Listeners that may have more: edge-triggered readiness will not say so again.
     unfinished: Vec<usize>,
-    /// Descriptors have run out: not before this time.
+    /// Descriptors have run out, or clients come too fast: not before this time.
     paused_until: Option<Instant>,
+    rate: Option<(Rate, Bucket)>,
     logged_at: Option<Instant>,
 }
 
 impl Acceptor {
-    pub(super) fn new(listeners: Vec<Listener>) -> Self {
-        Self { listeners, unfinished: Vec::new(), paused_until: None, logged_at: None }
+    pub(super) fn new(listeners: Vec<Listener>, rate: Option<Rate>) -> Self {
+        let rate = rate.map(|rate| (rate, Bucket::new(rate, Instant::now())));
+        Self { listeners, unfinished: Vec::new(), paused_until: None, rate, logged_at: None }
     }
 
     pub(super) fn listener_count(&self) -> usize {
@@ -65,6 +79,23 @@ impl Acceptor {
     fn come_back_to(&mut self, index: usize) {
         if !self.unfinished.contains(&index) {
             self.unfinished.push(index);
+        }
+    }
+
+    /// Whether another connection may be accepted now; if not, accepting pauses.
+    fn is_in_time(&mut self, now: Instant) -> bool {
+        let Some((rate, bucket)) = &mut self.rate else { return true };
+        let in_time = bucket.has_one(now);
+        if !in_time {
+            let count = (rate.per_second / REST_DIVISOR).max(1);
+            self.paused_until = Some(now + bucket.time_until(count));
+        }
+        in_time
+    }
+
+    fn count_one(&mut self) {
+        if let Some((_, bucket)) = &mut self.rate {
+            bucket.take();
         }
     }
 
@@ -101,10 +132,19 @@ impl<S: Service> EventLoop<S> {
             return self.acceptor.come_back_to(index);
         }
         for _ in 0..MAX_ACCEPTS_PER_TURN {
+            if !self.acceptor.is_in_time(now) {
+                self.core.counters.accept_waits += 1;
+                break;
+            }
             let Some(listener) = self.acceptor.listeners.get(index) else { return };
             match listener.accept() {
-                Ok(accepted) if accepted.route == Route::Untrusted => self.turn_away(&accepted),
-                Ok(accepted) => self.place(accepted),
+                Ok(accepted) => {
+                    self.acceptor.count_one();
+                    match accepted.route {
+                        Route::Untrusted => self.turn_away(&accepted),
+                        Route::Direct | Route::Proxied => self.place(accepted),
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if Listener::is_exhausted(&error) => {
                     self.core.counters.accept_pauses += 1;
@@ -119,24 +159,33 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// Gives a connection to the loop with the fewest.
-    fn place(&mut self, mut accepted: Accepted) {
+    fn place(&mut self, accepted: Accepted) {
         let counts = self.loops.iter().map(|link| link.connection_count.load(Ordering::Relaxed));
         if counts.clone().sum::<usize>() >= self.core.config.max_connections {
             self.core.counters.over_capacity += 1;
-            // Best effort: the client may have gone, and its place in the kernel is all it gets.
-            let _ = accepted.stream.write(OVER_CAPACITY);
-            let _ = accepted.stream.shutdown_write();
-            return;
+            return send_away(accepted.stream, OVER_CAPACITY);
         }
+        // Who comes by a proxy is counted once it is known who that is.
+        let client = accepted.peer.filter(|_| accepted.route == Route::Direct);
+        let Ok(visit) = self.core.link.addresses.enter(client.map(|client| client.ip())) else {
+            self.core.counters.over_address_limit += 1;
+            return send_away(accepted.stream, TOO_MANY_CONNECTIONS);
+        };
         self.core.counters.accepted += 1;
         let emptiest = counts.enumerate().min_by_key(|&(_, count)| count).map_or(0, |(i, _)| i);
         let link = self.loops[emptiest].clone();
         link.connection_count.fetch_add(1, Ordering::Relaxed);
         if emptiest == usize::from(self.core.link.index) {
-            self.adopt(accepted);
-        } else if !post(&link, Command::Adopt(accepted), Patience::None) {
+            self.adopt(accepted, visit);
+        } else if !post(&link, Command::Adopt(accepted, visit), Patience::None) {
             // Its mailbox is full: the connection is dropped, as any server under that load would.
             link.connection_count.fetch_sub(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Best effort: the client may have gone, and its place in the kernel is all it gets.
+fn send_away(mut stream: Stream, response: &[u8]) {
+    let _ = stream.write(response);
+    let _ = stream.shutdown_write();
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::ConnectionId;
+use super::addresses::Visit;
 use super::outbox::Replies;
 use crate::frame::CloseCode;
 use crate::handshake::Response;
@@ -17,7 +18,7 @@ use crate::transport::Accepted;
 #[derive(Debug)]
 pub(crate) enum Command {
     /// An accepted connection, from the loop that accepts. It is counted here already.
-    Adopt(Accepted),
+    Adopt(Accepted, Visit),
     /// One frame to one connection. Its bytes have been charged.
     Send {
         id: ConnectionId,

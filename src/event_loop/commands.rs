@@ -17,7 +17,7 @@ impl<S: Service> EventLoop<S> {
     pub(super) fn carry_out(&mut self, command: Command) {
         match command {
             Command::Publish(batch) => self.outbound.gather(batch),
-            Command::Adopt(accepted) => self.adopt(accepted),
+            Command::Adopt(accepted, visit) => self.adopt(accepted, visit),
             Command::Send { id, frame, compress } => self.send(id, &frame, compress),
             Command::Replies(replies) => self.send_replies(replies),
             Command::Subscribe { id, topic, subscription } => {

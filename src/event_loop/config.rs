@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::limits::Limits;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compression;
 use crate::handshake::HeadLimits;
-use crate::protocol::{KeepAlive, Limits};
+use crate::protocol::KeepAlive;
 
 #[derive(Clone, Debug)]
 pub(crate) struct LoopConfig {

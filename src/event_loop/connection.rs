@@ -1,5 +1,6 @@
 //! A connection, as its loop owns it: socket, bytes on their way in and out, and what phase it is in.
 
+use super::addresses::Place;
 use super::carry::Carry;
 use super::flags::Flags;
 use super::peer::Peer;
@@ -107,6 +108,8 @@ pub(super) struct Io {
     /// What its messages weigh that a handler thread has not worked through.
     pub(super) unhandled_len: usize,
     pub(super) id: ConnectionId,
+    /// Where it is counted among the connections of its client's address.
+    pub(super) place: Option<Place>,
     /// When the last bytes arrived, or when the phase began that is being timed.
     pub(super) since: Tick,
     /// The wheel's valid entry for this connection.
@@ -115,13 +118,14 @@ pub(super) struct Io {
 }
 
 impl Io {
-    pub(super) fn new(stream: Stream, id: ConnectionId, now: Tick) -> Self {
+    pub(super) fn new(stream: Stream, id: ConnectionId, place: Option<Place>, now: Tick) -> Self {
         Self {
             stream,
             queue: None,
             carry: None,
             unhandled_len: 0,
             id,
+            place,
             since: now,
             scheduled: Planned::default(),
             flags: Flags::default(),

@@ -92,7 +92,7 @@ impl Core {
 }
 
 fn workspace(config: &LoopConfig) -> Workspace {
-    let workspace = Workspace::new(Role::Server, config.limits);
+    let workspace = Workspace::new(Role::Server, config.limits.of_messages());
     #[cfg(feature = "deflate")]
     let workspace = workspace.with_compression(config.compression);
     workspace

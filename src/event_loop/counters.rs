@@ -57,6 +57,10 @@ counters! {
     /// Connections refused at listeners behind proxies: from somebody else, or without a proper PROXY
     /// header.
     proxies_refused,
+    /// Connections turned away because there were `max_connections_per_address` from their address.
+    over_address_limit,
+    /// Times that accepting rested because clients came faster than `accept_rate`.
+    accept_waits,
     /// Times that accepting paused because descriptors or memory ran out.
     accept_pauses,
     /// Opening handshakes that were accepted.

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 use mio::Waker;
 
 use super::ConnectionId;
+use super::addresses::Addresses;
 use super::command::Command;
 use super::counters::{Counters, PublishedCounters};
 use super::directory::Directory;
@@ -35,6 +36,8 @@ pub(crate) struct LoopLink {
     pub(crate) clock: Clock,
     /// Connections, those on their way from the accepting loop included.
     pub(crate) connection_count: AtomicUsize,
+    /// Shared by all loops.
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) counters: PublishedCounters,
     /// Sends that were refused on the senders' own threads.
     pub(crate) sends_refused: AtomicU64,
@@ -42,7 +45,12 @@ pub(crate) struct LoopLink {
 }
 
 impl LoopLink {
-    pub(crate) fn new(index: u16, waker: Waker, max_connections: usize) -> (Self, Inbox<Command>) {
+    pub(crate) fn new(
+        index: u16,
+        waker: Waker,
+        max_connections: usize,
+        addresses: Arc<Addresses>,
+    ) -> (Self, Inbox<Command>) {
         let (mailbox, inbox) = mailbox(MAILBOX_CAPACITY, waker);
         let link = Self {
             index,
@@ -51,6 +59,7 @@ impl LoopLink {
             readers: ReaderStats::new(max_connections),
             clock: Clock::new(Instant::now()),
             connection_count: AtomicUsize::new(0),
+            addresses,
             counters: PublishedCounters::default(),
             sends_refused: AtomicU64::new(0),
             spare_replies: crossbeam_channel::bounded(SPARE_REPLIES_COUNT),

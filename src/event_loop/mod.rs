@@ -5,6 +5,7 @@
 //! [`Command`](command::Command)s.
 
 mod accept;
+mod addresses;
 mod at_hand;
 mod carry;
 mod close;
@@ -22,6 +23,7 @@ mod fan_out;
 mod flags;
 mod frames;
 mod id;
+mod limits;
 mod link;
 mod loss;
 mod outbox;
@@ -30,6 +32,7 @@ mod outlet;
 mod peer;
 mod post;
 mod proxied;
+mod rate;
 mod read;
 mod reader_stats;
 mod service;
@@ -46,8 +49,11 @@ mod write;
 pub use close::Closed;
 pub use counters::Counters;
 pub use id::ConnectionId;
+pub use limits::Limits;
 pub use outcome::Outcome;
+pub use rate::Rate;
 
+pub(crate) use addresses::Addresses;
 pub(crate) use command::{Command, Decision};
 pub(crate) use config::LoopConfig;
 pub(crate) use directory::{MAX_SEND_LEN, fits};

@@ -1,9 +1,11 @@
 //! Connections that come by proxies: their headers, before anything else.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::EventLoop;
+use super::accept::TOO_MANY_CONNECTIONS;
+use super::addresses::TooMany;
 use super::connection::{Connection, Phase};
 use super::flags::Flags;
 use super::read::Progress;
@@ -42,6 +44,9 @@ impl<S: Service> EventLoop<S> {
                 io.drop_carry(&mut self.core);
                 if let ProxyHeader::Relayed { source, .. } = header {
                     arriving.peer = Some(canonical(source)).into();
+                    if !self.count_client(key, source.ip()) {
+                        return progress;
+                    }
                 }
                 return self.meet_client(key, used..received, progress);
             }
@@ -52,6 +57,30 @@ impl<S: Service> EventLoop<S> {
             }
         }
         progress
+    }
+
+    /// Counts a connection of its client's address; says whether there may be that many.
+    fn count_client(&mut self, key: u32, ip: IpAddr) -> bool {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return false };
+        let io = &mut connection.io;
+        match self.core.link.addresses.enter(Some(ip)) {
+            Ok(visit) => {
+                io.place = visit.stay();
+                true
+            }
+            Err(TooMany) => {
+                self.core.counters.over_address_limit += 1;
+                if io.stream.is_tls() {
+                    io.flags.insert(Flags::BROKEN);
+                } else {
+                    connection.phase = Phase::Lingering;
+                    io.since = self.core.now;
+                    io.send_opaque(&mut self.core, TOO_MANY_CONNECTIONS.to_vec());
+                    self.schedule(key);
+                }
+                false
+            }
+        }
     }
 
     /// It is known who the client is: what is at `rest` in the read buffer is its own.

@@ -10,6 +10,7 @@ use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
 use super::accept::Acceptor;
+use super::addresses::{Addresses, Visit};
 use super::command::Command;
 use super::config::LoopConfig;
 use super::connection::{Connection, Io, Phase};
@@ -72,10 +73,14 @@ pub(crate) struct Unstarted {
 }
 
 impl Unstarted {
-    pub(crate) fn new(index: u16, max_connections: usize) -> io::Result<Self> {
+    pub(crate) fn new(
+        index: u16,
+        max_connections: usize,
+        addresses: &Arc<Addresses>,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let (link, inbox) = LoopLink::new(index, waker, max_connections);
+        let (link, inbox) = LoopLink::new(index, waker, max_connections, addresses.clone());
         Ok(Self { poll, inbox, listeners: Vec::new(), link: Arc::new(link) })
     }
 
@@ -94,6 +99,7 @@ impl<S: Service> EventLoop<S> {
     pub(crate) fn new(seat: Seat, service: S, lane_count: usize) -> Self {
         let Seat { unstarted, loops, topics, config } = seat;
         let Unstarted { poll, inbox, link, listeners } = unstarted;
+        let accept_rate = config.limits.accept_rate;
         Self {
             poll,
             inbox,
@@ -105,7 +111,7 @@ impl<S: Service> EventLoop<S> {
             prefixes: PrefixTable::default(),
             topics,
             core: Core::new(link, config),
-            acceptor: Acceptor::new(listeners),
+            acceptor: Acceptor::new(listeners, accept_rate),
             stalled: vec![Vec::new(); lane_count],
             outbound: Outbound::new(),
             deadline: None,
@@ -240,7 +246,7 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// Takes a connection in: it has been counted already.
-    pub(super) fn adopt(&mut self, accepted: Accepted) {
+    pub(super) fn adopt(&mut self, accepted: Accepted, visit: Visit) {
         let Accepted { mut stream, peer, route } = accepted;
         let key = self.connections.vacant_key();
         let registered = u32::try_from(key).map_err(io::Error::other).and_then(|key| {
@@ -260,7 +266,7 @@ impl<S: Service> EventLoop<S> {
         self.core.link.readers.reset(index);
         let generation = self.core.link.directory.enter(index);
         let id = ConnectionId { index, generation, loop_index: self.core.link.index };
-        let io = Io::new(stream, id, self.core.now);
+        let io = Io::new(stream, id, visit.stay(), self.core.now);
         self.connections.insert(Connection::new(io, peer.into(), route));
         self.schedule(index);
     }
@@ -277,6 +283,9 @@ impl<S: Service> EventLoop<S> {
         let id = connection.io.id;
         self.core.link.directory.leave(key);
         self.core.link.connection_count.fetch_sub(1, Ordering::Relaxed);
+        if let Some(place) = connection.io.place.take() {
+            self.core.link.addresses.leave(place);
+        }
         connection.io.part();
         connection.io.release(&mut self.core);
         match connection.phase {

@@ -15,11 +15,8 @@ use crate::handshake::{
 impl<S: Service> EventLoop<S> {
     /// Looks for a request head in `input`; returns how many bytes it took.
     pub(super) fn consume_head(&mut self, key: u32, input: &[u8]) -> usize {
-        let Some(Connection { io, phase: Phase::Request(arriving) }) =
-            self.connections.get_mut(key as usize)
-        else {
-            return 0;
-        };
+        let Some(connection) = self.connections.get_mut(key as usize) else { return 0 };
+        let Phase::Request(arriving) = &mut connection.phase else { return 0 };
         let rules = ResponseRules {
             head_request: false,
             version: http::Version::HTTP_11,
@@ -30,7 +27,7 @@ impl<S: Service> EventLoop<S> {
             Ok(Some((mut request, used))) => {
                 request.set_peer_addr(arriving.peer.into());
                 #[cfg(feature = "tls")]
-                io.tell_tls(&mut self.core.counters, &mut request);
+                connection.io.tell_tls(&mut self.core.counters, &mut request);
                 self.take_request(key, request);
                 used
             }

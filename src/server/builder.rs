@@ -12,9 +12,8 @@ use super::running::{Server, Threads};
 use super::{Config, Error, Handler, Result, ServerHandle};
 #[cfg(feature = "deflate")]
 use crate::deflate::Compression;
-use crate::event_loop::{EventLoop, Loops, Seat, Service, Unstarted};
+use crate::event_loop::{Addresses, EventLoop, Limits, Loops, Seat, Service, Unstarted};
 use crate::handshake::HeadLimits;
-use crate::protocol::Limits;
 use crate::pubsub::SlowConsumer;
 #[cfg(feature = "tls")]
 use crate::transport::Tls;
@@ -81,7 +80,8 @@ impl Builder {
         self
     }
 
-    /// Limits of messages. See [`Config::limits`].
+    /// What clients may do: [`Limits::internet`], [`Limits::trusted`], or limits of one's own. See
+    /// [`Config::limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self
@@ -165,8 +165,11 @@ impl Builder {
         let Self { targets, config } = self;
         config.check()?;
         let (places, listeners) = Places::bind(targets, &config.socket_options)?;
+        let limits = &config.limits;
+        let addresses =
+            Arc::new(Addresses::new(limits.max_connections_per_address, limits.counts_loopback));
         let mut unstarted = (0..config.event_loops)
-            .map(|index| Unstarted::new(index as u16, config.max_connections))
+            .map(|index| Unstarted::new(index as u16, config.max_connections, &addresses))
             .collect::<std::io::Result<Vec<_>>>()
             .map_err(|error| Error::system("cannot set up an event loop", error))?;
         // The first loop accepts for all.

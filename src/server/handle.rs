@@ -243,6 +243,7 @@ impl ServerHandle {
         Stats::new(
             self.shared.started.elapsed(),
             connections_per_loop,
+            loops[0].addresses.network_count(),
             per_loop,
             self.shared.topics.topic_count(),
         )

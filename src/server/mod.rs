@@ -3,6 +3,7 @@
 mod agenda;
 mod batch;
 mod builder;
+mod check;
 mod config;
 mod connection_stats;
 mod context;

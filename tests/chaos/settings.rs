@@ -30,6 +30,7 @@ pub(crate) fn config(handler_thread_count: usize) -> Config {
         max_message_len: MAX_MESSAGE_LEN,
         max_frame_len: MAX_MESSAGE_LEN,
         max_fragment_count: MAX_FRAGMENT_COUNT,
+        ..Limits::trusted()
     };
     config.max_backpressure = MAX_BACKPRESSURE;
     config.max_lane_len = MAX_LANE_LEN;

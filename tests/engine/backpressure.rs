@@ -23,7 +23,7 @@ fn a_client_that_does_not_read_its_echo_is_pushed_back_and_gets_every_reply_late
             let builder = mode
                 .builder()
                 .max_backpressure(MAX_BACKPRESSURE)
-                .limits(Limits::for_messages_up_to(len));
+                .limits(Limits::trusted().with_messages_up_to(len));
             let server = Running::start(builder, Script::echo());
             let mut client = server.dial().receive_len(64 << 10).connect();
             let payload = filler(len);

@@ -12,6 +12,7 @@ mod http;
 mod ladder;
 mod lanes;
 mod limits;
+mod limits_connections;
 mod panics;
 mod priorities;
 mod protocol_errors;

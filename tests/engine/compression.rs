@@ -322,7 +322,7 @@ fn inflating_stops_at_the_limit() {
     let mut frame = Vec::new();
     encode_compressed_frame(&mut frame, true, OpCode::Binary, KEY, &bomb);
     in_all_modes(|mode, compression| {
-        let limits = Limits::for_messages_up_to(LIMIT);
+        let limits = Limits::trusted().with_messages_up_to(LIMIT);
         let builder = mode.builder().compression(compression).limits(limits);
         let server = Running::start(builder.max_backpressure(LIMIT), Script::echo());
         let mut client = server.dial().deflate(offer()).connect();

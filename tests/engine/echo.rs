@@ -11,7 +11,7 @@ const LARGEST: usize = 16 << 20;
 #[test]
 fn messages_of_every_size_come_back() {
     in_each_mode(|mode| {
-        let builder = mode.builder().limits(Limits::for_messages_up_to(LARGEST));
+        let builder = mode.builder().limits(Limits::trusted().with_messages_up_to(LARGEST));
         let server = Running::start(builder, Script::echo());
         let mut client = server.connect();
         let around = |len: usize| [len - 1, len, len + 1];

@@ -173,7 +173,10 @@ fn a_setting_that_cannot_work_is_named() {
         ("max_connections", listen("127.0.0.1:0").max_connections(0)),
         ("max_backpressure", listen("127.0.0.1:0").max_backpressure(0)),
         ("max_lane_len", listen("127.0.0.1:0").max_lane_len(1)),
-        ("limits.max_message_len", listen("127.0.0.1:0").limits(Limits::for_messages_up_to(0))),
+        (
+            "limits.max_message_len",
+            listen("127.0.0.1:0").limits(Limits::trusted().with_messages_up_to(0)),
+        ),
         ("close_timeout", listen("127.0.0.1:0").close_timeout(Duration::ZERO)),
         ("handshake_timeout", listen("127.0.0.1:0").handshake_timeout(Duration::ZERO)),
         ("keep_alive.ping_interval", listen("127.0.0.1:0").ping_interval(Duration::from_secs(999))),

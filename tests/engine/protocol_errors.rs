@@ -6,7 +6,8 @@ use tickwire::{CloseCode, Limits};
 use super::support::{Running, Script, eventually, in_each_mode, soon};
 use super::with_closes;
 
-const LIMITS: Limits = Limits { max_message_len: 1000, max_frame_len: 1000, max_fragment_count: 3 };
+const LIMITS: Limits =
+    Limits { max_fragment_count: 3, ..Limits::trusted().with_messages_up_to(1000) };
 
 /// Frames masked with zeros, so that payloads can be read.
 const CASES: [(&str, u16, &[u8]); 10] = [

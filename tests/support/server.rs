@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tickwire::transport::{BindTarget, LocalAddr};
-use tickwire::{Builder, Handler, Server, ServerHandle, TrustedProxies};
+use tickwire::{Builder, Handler, Limits, Server, ServerHandle, TrustedProxies};
 
 use super::{Client, Dial, HttpClient};
 
@@ -16,7 +16,8 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// A server at a free port, with one event loop.
+    /// A server at a free port, with one event loop. Tests that are not about limits do more than
+    /// strangers may.
     pub(crate) fn builder(self) -> Builder {
         self.builder_at("127.0.0.1:0")
     }
@@ -31,7 +32,10 @@ impl Mode {
             Self::Inline => 0,
             Self::Threads => 2,
         };
-        bind(Server::builder(), target.into()).event_loops(1).handler_threads(handler_threads)
+        bind(Server::builder(), target.into())
+            .event_loops(1)
+            .handler_threads(handler_threads)
+            .limits(Limits::trusted())
     }
 
     pub(crate) fn start(self, handler: impl Handler) -> Running {

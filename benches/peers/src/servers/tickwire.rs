@@ -22,7 +22,7 @@ pub(super) fn serve(options: &Serve, handler_threads: usize) -> Result<()> {
     let builder = Server::builder()
         .event_loops(1)
         .handler_threads(handler_threads)
-        .limits(Limits::for_messages_up_to(MAX_MESSAGE_LEN))
+        .limits(Limits::trusted().with_messages_up_to(MAX_MESSAGE_LEN))
         .max_backpressure(MAX_BACKPRESSURE)
         .compression(compression(options.coding))
         .socket_options(SocketOptions { congestion, ..SocketOptions::default() });

@@ -1,0 +1,84 @@
+//! What clients may do, and how much of it.
+
+use super::rate::Rate;
+use crate::protocol;
+
+/// What clients may make a server take, hold and do. Whoever exceeds a limit is told so by a close code
+/// or an HTTP status, and each has a counter in [`Counters`](super::Counters).
+///
+/// The default is [`internet`](Self::internet): a server whose clients are strangers. The
+/// [README](crate#) has a table of all limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest message, in bytes, all fragments together and inflated. Beyond: close code 1009.
+    /// Default: 1 MiB; trusted: 16 MiB.
+    pub max_message_len: usize,
+    /// The longest payload of one frame, in bytes. Beyond: close code 1009. Default: 1 MiB; trusted:
+    /// 16 MiB.
+    pub max_frame_len: usize,
+    /// The most fragments that a message may come in, empty ones included. Beyond: close code 1008.
+    /// Default: 65,536 in both.
+    pub max_fragment_count: u32,
+    /// Connections at a time from one IPv4 address, or from one IPv6 network of 64 bits. Beyond: HTTP
+    /// status 429 without a look at the request, and with TLS an end without a handshake. `None`: any
+    /// number. Default: 1,024, for many people may share one address; trusted: `None`.
+    pub max_connections_per_address: Option<u32>,
+    /// Whether connections from the machine itself (127.0.0.0/8 and ::1) are counted too. A reverse
+    /// proxy on the same machine has such an address for all its clients. Default: not, in both.
+    pub counts_loopback: bool,
+    /// Connections that the server accepts, all addresses together. Beyond: they wait in the system's
+    /// backlog. `None`: as many as come. Default: 2,000 a second, 4,096 at once; trusted: `None`.
+    pub accept_rate: Option<Rate>,
+}
+
+impl Limits {
+    /// For clients that are strangers.
+    #[must_use]
+    pub const fn internet() -> Self {
+        Self {
+            max_message_len: 1 << 20,
+            max_frame_len: 1 << 20,
+            max_fragment_count: 1 << 16,
+            max_connections_per_address: Some(1024),
+            counts_loopback: false,
+            accept_rate: Some(Rate::new(2000, 4096)),
+        }
+    }
+
+    /// For clients that are one's own: nothing but what keeps a mistake from taking the server down.
+    #[must_use]
+    pub const fn trusted() -> Self {
+        Self {
+            max_message_len: 16 << 20,
+            max_frame_len: 16 << 20,
+            max_fragment_count: 1 << 16,
+            max_connections_per_address: None,
+            counts_loopback: false,
+            accept_rate: None,
+        }
+    }
+
+    /// For strangers who send messages of up to `len` bytes.
+    #[must_use]
+    pub const fn for_messages_up_to(len: usize) -> Self {
+        Self::internet().with_messages_up_to(len)
+    }
+
+    /// The same for messages of up to `len` bytes, in one frame or in many.
+    #[must_use]
+    pub const fn with_messages_up_to(self, len: usize) -> Self {
+        Self { max_message_len: len, max_frame_len: len, ..self }
+    }
+
+    /// Those that the protocol itself looks after.
+    pub(super) const fn of_messages(&self) -> protocol::Limits {
+        let Self { max_message_len, max_frame_len, max_fragment_count, .. } = *self;
+        protocol::Limits { max_message_len, max_frame_len, max_fragment_count }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::internet()
+    }
+}

@@ -1,0 +1,172 @@
+//! Which settings cannot work.
+
+use std::time::Duration;
+
+use super::{Config, Error, Result};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compression, CompressionMode, DedicatedCompression};
+use crate::event_loop::{Limits, MAX_SEND_LEN, Rate};
+use crate::pubsub::SlowConsumer;
+
+impl Config {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`], with the name of the first wrong field and what to do about it.
+    pub fn check(&self) -> Result<()> {
+        in_range("event_loops", self.event_loops, 1, 1024)?;
+        in_range("handler_threads", self.handler_threads, 0, 1024)?;
+        in_range("max_connections", self.max_connections, 1, 1 << 24)?;
+        in_range("head_limits.max_head_len", self.head_limits.max_head_len, 256, 1 << 20)?;
+        in_range("head_limits.max_header_count", self.head_limits.max_header_count, 8, 4096)?;
+        check_limits(&self.limits)?;
+        #[cfg(feature = "deflate")]
+        check_compression(&self.compression)?;
+        in_range("max_backpressure", self.max_backpressure, 1, MAX_SEND_LEN)?;
+        in_range("max_lane_len", self.max_lane_len, 4096, 1 << 40)?;
+        in_range("read_buffer_len", self.read_buffer_len, self.head_limits.max_head_len, 1 << 30)?;
+        in_range("max_bytes_per_turn", self.max_bytes_per_turn, 4096, 1 << 30)?;
+        in_range("max_messages_per_turn", self.max_messages_per_turn as usize, 1, 1 << 30)?;
+        let SlowConsumer { warn_len, lag_len, max_age, max_lag } = self.slow_consumer;
+        in_range("slow_consumer.warn_len", warn_len, 0, MAX_SEND_LEN)?;
+        in_range("slow_consumer.lag_len", lag_len, 0, MAX_SEND_LEN)?;
+        lasting("slow_consumer.max_age", max_age)?;
+        lasting("slow_consumer.max_lag", max_lag)?;
+        lasting("handshake_timeout", Some(self.handshake_timeout))?;
+        lasting("close_timeout", Some(self.close_timeout))?;
+        lasting("keep_alive.ping_interval", self.keep_alive.ping_interval)?;
+        lasting("keep_alive.idle_timeout", self.keep_alive.idle_timeout)?;
+        match (self.keep_alive.ping_interval, self.keep_alive.idle_timeout) {
+            (Some(ping), Some(idle)) if ping >= idle => Err(Error::config(
+                "keep_alive.ping_interval",
+                format!(
+                    "{ping:?} is not shorter than `keep_alive.idle_timeout` ({idle:?}): every idle \
+                     connection would be given up before its ping"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_limits(limits: &Limits) -> Result<()> {
+    in_range("limits.max_message_len", limits.max_message_len, 1, 1 << 40)?;
+    in_range("limits.max_frame_len", limits.max_frame_len, 1, 1 << 40)?;
+    in_range("limits.max_fragment_count", limits.max_fragment_count as usize, 1, 1 << 32)?;
+    at_least_one("limits.max_connections_per_address", limits.max_connections_per_address)?;
+    check_rate("limits.accept_rate", limits.accept_rate)
+}
+
+fn check_rate(field: &'static str, rate: Option<Rate>) -> Result<()> {
+    match rate {
+        Some(Rate { per_second: 0, .. } | Rate { burst: 0, .. }) => {
+            let message = "neither `per_second` nor `burst` may be 0; `None` is no limit";
+            Err(Error::config(field, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn at_least_one(field: &'static str, count: Option<u32>) -> Result<()> {
+    match count {
+        Some(0) => Err(Error::config(field, "must be at least 1; `None` is no limit")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(feature = "deflate")]
+fn check_compression(compression: &Compression) -> Result<()> {
+    in_range("compression.level", usize::from(compression.level), 1, 9)?;
+    let CompressionMode::Dedicated(dedicated) = compression.mode else { return Ok(()) };
+    let DedicatedCompression { server_window_bits, client_window_bits, max_count } = dedicated;
+    in_range("compression.mode.server_window_bits", usize::from(server_window_bits), 8, 15)?;
+    in_range("compression.mode.client_window_bits", usize::from(client_window_bits), 8, 15)?;
+    in_range("compression.mode.max_count", max_count, 1, 1 << 24)
+}
+
+fn in_range(field: &'static str, value: usize, min: usize, max: usize) -> Result<()> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::config(field, format!("{value} is not within {min} to {max}")))
+}
+
+fn lasting(field: &'static str, duration: Option<Duration>) -> Result<()> {
+    match duration {
+        Some(duration) if duration.is_zero() => {
+            Err(Error::config(field, "must be longer than zero"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_in_order() {
+        assert!(Config::default().check().is_ok());
+        let trusted = Config { limits: Limits::trusted(), ..Config::default() };
+        assert!(trusted.check().is_ok());
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn what_is_wrong_with_compression_is_named() {
+        let dedicated = |server_window_bits, client_window_bits, max_count| Compression {
+            mode: CompressionMode::Dedicated(DedicatedCompression {
+                server_window_bits,
+                client_window_bits,
+                max_count,
+            }),
+            ..Compression::shared()
+        };
+        let cases = [
+            ("compression.level", Compression { level: 0, ..Compression::shared() }),
+            ("compression.level", Compression { level: 10, ..Compression::off() }),
+            ("compression.mode.server_window_bits", dedicated(7, 15, 1)),
+            ("compression.mode.client_window_bits", dedicated(15, 16, 1)),
+            ("compression.mode.max_count", dedicated(8, 8, 0)),
+        ];
+        for (field, compression) in cases {
+            let error = Config { compression, ..Config::default() }.check().expect_err(field);
+            assert_eq!(error.config_field(), Some(field));
+        }
+        for compression in [Compression::shared(), dedicated(8, 15, 1)] {
+            assert!(Config { compression, ..Config::default() }.check().is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        type Change = fn(&mut Config);
+        let cases: &[(&str, Change)] = &[
+            ("event_loops", |c| c.event_loops = 0),
+            ("handler_threads", |c| c.handler_threads = 5000),
+            ("max_connections", |c| c.max_connections = 0),
+            ("limits.max_message_len", |c| c.limits.max_message_len = 0),
+            ("limits.max_connections_per_address", |c| {
+                c.limits.max_connections_per_address = Some(0);
+            }),
+            ("limits.accept_rate", |c| c.limits.accept_rate = Some(Rate::new(0, 1))),
+            ("limits.accept_rate", |c| c.limits.accept_rate = Some(Rate::new(1, 0))),
+            ("max_backpressure", |c| c.max_backpressure = usize::MAX),
+            ("read_buffer_len", |c| c.read_buffer_len = 1000),
+            ("handshake_timeout", |c| c.handshake_timeout = Duration::ZERO),
+            ("close_timeout", |c| c.close_timeout = Duration::ZERO),
+            ("keep_alive.idle_timeout", |c| c.keep_alive.idle_timeout = Some(Duration::ZERO)),
+            ("keep_alive.ping_interval", |c| {
+                c.keep_alive.idle_timeout = Some(Duration::from_secs(30));
+            }),
+        ];
+        for (field, change) in cases {
+            let mut config = Config::default();
+            change(&mut config);
+            let error = config.check().expect_err(field);
+            assert_eq!(error.config_field(), Some(*field));
+            assert!(error.to_string().contains(field), "{error}");
+        }
+    }
+}
