@@ -47,6 +47,10 @@ pub(crate) struct Entrant {
 impl Entrant {
     pub(crate) const FLOOR: Self = Self { peer: Peer::Raw, coding: Coding::Plain };
 
+    /// The floor for messages longer than what it receives at once, if they are to be whole.
+    pub(crate) const FLOOR_OF_MESSAGES: Self =
+        Self { peer: Peer::RawMessages, coding: Coding::Plain };
+
     /// The same server without TLS or compression.
     pub(crate) fn plain(self) -> Self {
         Self { coding: Coding::Plain, ..self }
@@ -71,7 +75,8 @@ impl Serialize for Entrant {
 
 /// The floor and then the others, all plain.
 pub(crate) fn with_floor(peers: &[Peer]) -> Vec<Entrant> {
-    let others = peers.iter().copied().filter(|&peer| peer != Peer::Raw);
+    let is_floor = |peer| matches!(peer, Peer::Raw | Peer::RawMessages);
+    let others = peers.iter().copied().filter(|&peer| !is_floor(peer));
     let others = others.map(|peer| Entrant { peer, coding: Coding::Plain });
     [Entrant::FLOOR].into_iter().chain(others).collect()
 }

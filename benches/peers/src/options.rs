@@ -118,6 +118,9 @@ pub(crate) struct Serve {
     /// Publications that a message to the broadcasting server makes.
     pub(crate) burst: usize,
     pub(crate) coding: Coding,
+    /// Bytes of a message as a client sends it, for whoever cannot tell.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) message_len: usize,
     /// With TLS the certificate and its key; else what is published, a line each.
     pub(crate) file: Option<PathBuf>,
 }

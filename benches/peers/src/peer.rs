@@ -13,6 +13,8 @@ use crate::entrant::Coding;
 pub(crate) enum Peer {
     /// The floor: bytes, no WebSocket.
     Raw,
+    /// The floor of whoever answers no message before it is whole.
+    RawMessages,
     /// Callbacks on the one event loop.
     Tickwire,
     /// One event loop and one handler thread.
@@ -27,8 +29,9 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Raw,
+        Self::RawMessages,
         Self::Tickwire,
         Self::TickwireThreads,
         Self::Uwebsockets,
@@ -43,6 +46,7 @@ impl Peer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
+            Self::RawMessages => "raw-messages",
             Self::Tickwire => "tickwire",
             Self::TickwireThreads => "tickwire-threads",
             Self::Uwebsockets => "uwebsockets",
@@ -58,7 +62,7 @@ impl Peer {
     /// Why this program was built without it, if it was.
     pub(crate) fn missing(self) -> Option<&'static str> {
         let is_built = match self {
-            Self::Raw | Self::Tickwire | Self::TickwireThreads => true,
+            Self::Raw | Self::RawMessages | Self::Tickwire | Self::TickwireThreads => true,
             Self::Uwebsockets => return missing_uwebsockets(),
             Self::Fastwebsockets => cfg!(feature = "fastwebsockets"),
             Self::SockudoWs => cfg!(feature = "sockudo-ws"),

@@ -24,7 +24,7 @@ const PUBLISHED: fan_out::Row = market_data("published", Role::Broadcast);
 const SENT: fan_out::Row = market_data("sent to each", Role::Each);
 
 const fn market_data(name: &'static str, role: Role) -> fan_out::Row {
-    let job = Job { role, burst: 1, is_market_data: true };
+    let job = Job { role, is_market_data: true, ..Job::ECHO };
     fan_out::Row { name, job, interval: INTERVAL }
 }
 

@@ -23,6 +23,12 @@ pub(crate) const fn row(connections: u32, size: usize, depth: u32) -> Row {
     Row { connections, size, depth }
 }
 
+/// What the floor receives at once, in bytes.
+const LONG_LEN: usize = 256 << 10;
+
+/// Bytes of a long frame's header, as a client sends it.
+const HEADER_LEN: usize = 14;
+
 const ROWS: [Row; 7] = [
     row(50, 20, 1),
     row(1000, 125, 1),
@@ -45,6 +51,17 @@ impl fmt::Display for Row {
 }
 
 impl Row {
+    /// All, but the floor of messages only where they are longer than what the floor receives at once.
+    fn choose(&self, entrants: &[Entrant]) -> Vec<Entrant> {
+        let takes_part = |it: &&Entrant| **it != Entrant::FLOOR_OF_MESSAGES || self.size > LONG_LEN;
+        entrants.iter().filter(takes_part).copied().collect()
+    }
+
+    /// Bytes of a long message as a client sends it.
+    fn framed_len(&self) -> usize {
+        if self.size > LONG_LEN { self.size + HEADER_LEN } else { 0 }
+    }
+
     /// As the load tool takes it. Binary: no server has to look at the text.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let Self { connections, size, depth } = *self;
@@ -53,7 +70,8 @@ impl Row {
 }
 
 pub(crate) fn run(bench: &Bench<'_>) -> Result<Section> {
-    let entrants = with_floor(&bench.peers);
+    let mut entrants = with_floor(&bench.peers);
+    entrants.insert(1, Entrant::FLOOR_OF_MESSAGES);
     let costs = costs(bench, "echo", &ROWS, &entrants, |_| Entrant::FLOOR);
     let table = Table {
         name: "echo",
@@ -61,7 +79,8 @@ pub(crate) fn run(bench: &Bench<'_>) -> Result<Section> {
         intro: "Connections × payload × messages in flight on each. CPU time is the server's, of all \
                 its threads, user and system. Its ratio to `raw` is taken within each round. † the \
                 client was the limit, so that the server could have answered more messages per \
-                second; what a message costs it is measured all the same.",
+                second; what a message costs it is measured all the same. `raw` passes on what it has \
+                received, `raw-messages` a message once it is whole, as all others must.",
         columns: ["messages/s", "CPU s per million", "÷ raw"],
         tells_len: false,
         chart: ("Server CPU time per echoed message, raw = 1", Cost::ratio),
@@ -79,6 +98,7 @@ pub(crate) fn costs(
 ) -> Vec<Cost> {
     let mut costs = Vec::new();
     for row in rows.iter().filter(|row| row.to_string().contains(&bench.settings.row)) {
+        let entrants = &*row.choose(entrants);
         let (what, row_name) = (format!("{what} {row}"), row.to_string());
         let measure = |entrant| measure(bench, entrant, row);
         let series = Series::run(bench, entrants, &what, measure, describe);
@@ -89,7 +109,8 @@ pub(crate) fn costs(
 }
 
 fn measure(bench: &Bench<'_>, entrant: Entrant, row: &Row) -> Result<LoadReport> {
-    let server = Running::start(bench, entrant, Job::ECHO)?;
+    let job = Job { message_len: row.framed_len(), ..Job::ECHO };
+    let server = Running::start(bench, entrant, job)?;
     let times = arguments([&"-t", &bench.settings.seconds(), &"-w", &"0.3"]);
     let report = bench.load.run(bench, &server, &[row.arguments(), times].concat())?;
     match report.cpu_us().is_nan() {

@@ -31,7 +31,7 @@ pub(crate) struct Row {
 const ROWS: [Row; 2] = [row("500×128B×1", 1, 5), row("500×128B×16", 16, 40)];
 
 const fn row(name: &'static str, burst: usize, interval_ms: u64) -> Row {
-    let job = Job { role: Role::Broadcast, burst, is_market_data: false };
+    let job = Job { role: Role::Broadcast, burst, ..Job::ECHO };
     Row { name, job, interval: Duration::from_millis(interval_ms) }
 }
 

@@ -19,12 +19,15 @@ pub(crate) struct Job {
     pub(crate) role: Role,
     /// Publications that a message makes.
     pub(crate) burst: usize,
+    /// Bytes of a message as a client sends it, where it is always the same.
+    pub(crate) message_len: usize,
     /// They are 1 KiB of market data, and not 128 bytes of nothing.
     pub(crate) is_market_data: bool,
 }
 
 impl Job {
-    pub(crate) const ECHO: Self = Self { role: Role::Echo, burst: 1, is_market_data: false };
+    pub(crate) const ECHO: Self =
+        Self { role: Role::Echo, burst: 1, message_len: 0, is_market_data: false };
 }
 
 /// A server in a process of its own; killed when it is dropped.
@@ -41,7 +44,8 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(bench: &Bench<'_>, entrant: Entrant, job: Job) -> Result<Self> {
         let (program, arguments) = command_line(bench, entrant, job)?;
-        let speaks_websocket = entrant.peer != Peer::Raw || job.role != Role::Echo;
+        let is_floor = matches!(entrant.peer, Peer::Raw | Peer::RawMessages);
+        let speaks_websocket = !is_floor || job.role != Role::Echo;
         Self::spawn(bench, entrant, speaks_websocket, Command::new(program).args(arguments))
     }
 
@@ -113,7 +117,7 @@ impl Drop for Running {
 fn command_line(
     bench: &Bench<'_>,
     Entrant { peer, coding }: Entrant,
-    Job { role, burst, is_market_data }: Job,
+    Job { role, burst, message_len, is_market_data }: Job,
 ) -> Result<(PathBuf, Vec<String>)> {
     let burst = burst.to_string();
     let words = [role.name(), &bench.congestion, &burst, coding.name()];
@@ -130,6 +134,7 @@ fn command_line(
         }
         return Ok((program, arguments));
     }
-    let own = ["serve", peer.name()].map(str::to_owned);
+    let message_len = message_len.to_string();
+    let own = ["serve", peer.name(), "--message-len", &message_len].map(str::to_owned);
     Ok((env::current_exe()?, [&own[..], &arguments].concat()))
 }

@@ -28,7 +28,7 @@ pub(crate) fn serve(options: &Serve) -> Result<()> {
         return Err(format!("{} takes no part in {}", options.peer, options.coding.name()).into());
     }
     match options.peer {
-        Peer::Raw => raw::serve(options),
+        Peer::Raw | Peer::RawMessages => raw::serve(options),
         Peer::Tickwire => tickwire::serve(options, 0),
         Peer::TickwireThreads => tickwire::serve(options, 1),
         #[cfg(feature = "fastwebsockets")]
