@@ -79,3 +79,22 @@ fn a_callback_that_blocks_does_not_hold_the_close_frame_for_ever() {
     client.expect_end();
     drop(release);
 }
+
+/// Replies of a turn that had not been queued yet did not count where it was decided whether to read
+/// on, and then stood in the way of the next one, which was dropped: where less than two corks may
+/// wait.
+#[test]
+fn an_echo_behind_a_full_cork_was_dropped() {
+    const MAX_LEN: usize = 64 << 10;
+    in_each_mode(|mode| {
+        let builder = mode.builder().max_backpressure(MAX_LEN);
+        let server = Running::start(builder, Script::echo());
+        let message = [&b"\x82\xfe\x03\xe8\0\0\0\0"[..], &[b'x'; 1000]].concat();
+        for _ in 0..5 {
+            let client = server.dial().receive_len(8 << 10).connect();
+            let filled = client.fill(&message, 100_000);
+            assert!(filled.pushed_back, "{filled:?}");
+        }
+        assert_eq!(server.handle().stats().total.sends_dropped, 0);
+    });
+}

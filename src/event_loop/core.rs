@@ -10,7 +10,7 @@ use super::carry::Carry;
 use super::config::LoopConfig;
 use super::counters::Counters;
 use super::link::LoopLink;
-use super::outlet::SPLIT_FROM_LEN;
+use super::outlet::{MAX_CORK_LEN, SPLIT_FROM_LEN};
 use super::post::OwnMail;
 use super::timer_wheel::{Clock, Tick, TimerWheel};
 use crate::buf::{Pool, WriteQueue};
@@ -33,6 +33,9 @@ pub(crate) struct Core {
     pub(super) cork: Vec<u8>,
     /// While cork and message together are shorter than this, in bytes, every limit is far.
     pub(super) max_eased_len: usize,
+    /// Once the cork holds so many bytes it is offered to the socket: with nothing in front of it, it
+    /// never takes the room that the next message needs.
+    pub(super) max_cork_len: usize,
     pub(super) workspace: Workspace,
     /// The wheel has an entry for when the workspace's idle buffers are looked at.
     retires: bool,
@@ -58,6 +61,7 @@ impl Core {
         Self {
             cork: Vec::with_capacity(config.read_buffer_len),
             max_eased_len: SPLIT_FROM_LEN.min(config.max_backpressure / 2),
+            max_cork_len: MAX_CORK_LEN.min(config.max_backpressure / 2),
             workspace: workspace(&config),
             retires: false,
             at_hand: AtHand::default(),

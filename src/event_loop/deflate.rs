@@ -61,7 +61,7 @@ impl Outlet<'_> {
         let payload = message.as_bytes();
         let wanted = is_wanted(&self.core.workspace, message.compress, payload.len());
         let corked = wanted && cork_compressed(self, message.opcode, payload);
-        if corked && self.core.cork.len() >= MAX_CORK_LEN {
+        if corked && self.core.cork.len() >= self.core.max_cork_len {
             self.io.uncork(self.core);
         }
         corked

@@ -13,7 +13,7 @@ use crate::protocol::{Outgoing, Payload};
 /// cork, to leave together with their neighbours.
 pub(super) const SPLIT_FROM_LEN: usize = 32 * 1024;
 
-/// Once the cork holds this much it is written before the turn ends.
+/// Once the cork holds this much, or half of what may wait, it is written before the turn ends.
 pub(super) const MAX_CORK_LEN: usize = 64 * 1024;
 
 pub(crate) struct Outlet<'a> {
@@ -80,7 +80,7 @@ impl Outlet<'_> {
             // It is in the cork.
         } else if payload.len() < SPLIT_FROM_LEN {
             encode_frame(&mut self.core.cork, true, message.opcode, None, payload);
-            if self.core.cork.len() >= MAX_CORK_LEN {
+            if self.core.cork.len() >= self.core.max_cork_len {
                 self.io.uncork(self.core);
             }
         } else {

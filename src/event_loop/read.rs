@@ -306,7 +306,9 @@ impl Io {
 
     /// Its answers fill half of what may wait, or will: it is not read until they have drained.
     pub(super) fn hold_if_full(&mut self, core: &Core) -> bool {
-        let full = self.answers_len() > core.config.max_backpressure / 2;
+        // Behind what waits, the cork will wait too.
+        let corked = core.cork.len();
+        let full = self.answers_len() + corked > core.config.max_backpressure / 2;
         self.flags.insert_if(Flags::HELD, full);
         full
     }
