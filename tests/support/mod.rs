@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses what it needs")]
 
 mod client;
+mod dial;
 pub(crate) mod feed;
 mod http_client;
 mod process;
@@ -19,7 +20,8 @@ pub(crate) fn is_over_tls() -> bool {
     env!("CARGO_CRATE_NAME").ends_with("tls")
 }
 
-pub(crate) use client::{Client, Dial, Received, Writer};
+pub(crate) use client::{Client, Received, Writer};
+pub(crate) use dial::Dial;
 pub(crate) use http_client::{HttpClient, HttpResponse};
 pub(crate) use process::{Process, example, spawn_example};
 pub(crate) use proxy::{Plan, Proxy};

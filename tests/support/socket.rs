@@ -1,7 +1,7 @@
 //! A blocking client socket, TCP or Unix-domain.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
@@ -52,12 +52,24 @@ impl Socket {
         address: &LocalAddr,
         receive_len: Option<usize>,
     ) -> io::Result<Self> {
+        Self::connect_from(None, address, receive_len)
+    }
+
+    /// The same from an address of this machine, such as any of 127.0.0.0/8.
+    pub(crate) fn connect_from(
+        from: Option<IpAddr>,
+        address: &LocalAddr,
+        receive_len: Option<usize>,
+    ) -> io::Result<Self> {
         let socket = match address {
             LocalAddr::Tcp(address) => {
                 let socket =
                     socket2::Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
                 if let Some(len) = receive_len {
                     socket.set_recv_buffer_size(len)?;
+                }
+                if let Some(from) = from {
+                    socket.bind(&SocketAddr::new(from, 0).into())?;
                 }
                 socket.connect(&(*address).into())?;
                 socket.set_tcp_nodelay(true)?;
