@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tickwire::{Config, Limits, SocketOptions};
+use tickwire::{Config, Limits, Rate, SocketOptions};
 
 pub(crate) const MAX_MESSAGE_LEN: usize = 128 << 10;
 pub(crate) const MAX_FRAGMENT_COUNT: u32 = 1000;
+pub(crate) const MAX_PER_ADDRESS: u32 = 100;
 const MAX_BACKPRESSURE: usize = 256 << 10;
 const MAX_HEAD_LEN: usize = 8 << 10;
 const MAX_LANE_LEN: usize = 1 << 20;
@@ -30,7 +31,10 @@ pub(crate) fn config(handler_thread_count: usize) -> Config {
         max_message_len: MAX_MESSAGE_LEN,
         max_frame_len: MAX_MESSAGE_LEN,
         max_fragment_count: MAX_FRAGMENT_COUNT,
-        ..Limits::trusted()
+        max_connections_per_address: Some(MAX_PER_ADDRESS),
+        // Each kind of attackers has an address of its own.
+        counts_loopback: true,
+        accept_rate: Some(Rate::new(5000, 4096)),
     };
     config.max_backpressure = MAX_BACKPRESSURE;
     config.max_lane_len = MAX_LANE_LEN;

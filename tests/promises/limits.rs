@@ -1,3 +1,4 @@
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::mpsc::channel;
 
@@ -61,6 +62,26 @@ fn promise_3_limits() {
         eventually("all are in", || connected() == CONNECTION_COUNT);
         assert_eq!(server.dial().refused().status, 503);
         drop(sockets);
+    });
+}
+
+/// One address has its share and no more; others have theirs.
+#[test]
+fn promise_3_limit_of_connections_per_address() {
+    in_each_mode(|mode| {
+        let limits = Limits {
+            max_connections_per_address: Some(3),
+            counts_loopback: true,
+            ..Limits::trusted()
+        };
+        let server = Running::start(mode.builder().event_loops(2).limits(limits), Script::echo());
+        let from = |host| server.dial().from(Ipv4Addr::new(127, 0, 0, host).into());
+        let clients: Vec<_> = (0..3).map(|_| from(2).connect()).collect();
+        assert_eq!(from(2).refused().status, 429);
+        from(3).connect().leave();
+        clients.into_iter().for_each(Client::leave);
+        eventually("all are gone", || server.handle().stats().connections == 0);
+        from(2).connect().leave();
     });
 }
 

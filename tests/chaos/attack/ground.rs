@@ -2,7 +2,7 @@
 //! to see what became of them.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tickwire::frame::{OpCode, encode_frame};
@@ -18,7 +18,10 @@ pub(crate) const GONE: &str = "(left at the end)";
 /// Attackers look at the clock at least so often.
 const GLANCE: Duration = Duration::from_millis(100);
 
+#[derive(Clone)]
 pub(crate) struct Ground {
+    /// The attacker's own address.
+    from: Ipv4Addr,
     plain: LocalAddr,
     #[cfg(feature = "tls")]
     tls: Option<(LocalAddr, std::sync::Arc<tickwire::rustls::ClientConfig>)>,
@@ -28,6 +31,7 @@ pub(crate) struct Ground {
 impl Ground {
     pub(super) fn new(plain: SocketAddr, seconds: f64) -> Self {
         Self {
+            from: Ipv4Addr::LOCALHOST,
             plain: LocalAddr::Tcp(plain),
             #[cfg(feature = "tls")]
             tls: None,
@@ -42,6 +46,11 @@ impl Ground {
         Self { tls: Some((LocalAddr::Tcp(address), config)), ..self }
     }
 
+    /// The same for an attacker with this address.
+    pub(super) fn for_one_from(&self, from: Ipv4Addr) -> Self {
+        Self { from, ..self.clone() }
+    }
+
     pub(super) fn time_left(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }
@@ -52,14 +61,14 @@ impl Ground {
 
     /// A connection that has said nothing yet.
     pub(super) fn socket(&self) -> Result<Socket, Answer> {
-        made(Socket::connect_plain(&self.plain, None))
+        made(Socket::connect_from(Some(self.from.into()), &self.plain, None))
     }
 
     /// The same at the port where TLS is spoken.
     #[cfg(feature = "tls")]
     pub(super) fn tls_socket(&self) -> Result<Socket, Answer> {
         let (address, _) = self.tls.as_ref().expect("a server with TLS");
-        made(Socket::connect_plain(address, None))
+        made(Socket::connect_from(Some(self.from.into()), address, None))
     }
 
     /// An open connection.
@@ -70,7 +79,7 @@ impl Ground {
     #[cfg(feature = "tls")]
     pub(super) fn open_tls(&self) -> Result<Client, Answer> {
         let (address, config) = self.tls.as_ref().expect("a server with TLS");
-        self.open_by(&Dial::new(address).tls(config.clone()))
+        self.open_by(&Dial::new(address).tls(config.clone()).from(self.from.into()))
     }
 
     pub(super) fn open_by(&self, dial: &Dial) -> Result<Client, Answer> {
@@ -81,7 +90,7 @@ impl Ground {
     }
 
     pub(super) fn dial(&self, path: &str) -> Dial {
-        Dial::path(&self.plain, path)
+        Dial::path(&self.plain, path).from(self.from.into())
     }
 
     /// Sends something wrong to an open connection and sees what comes of it.

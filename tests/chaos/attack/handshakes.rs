@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::ground::Ground;
 use super::{Answer, Attack, GONE, rest};
-use crate::settings::Reach;
+use crate::settings::{MAX_PER_ADDRESS, Reach};
 
 /// Connections of a storm.
 pub(super) const STORM_COUNT: usize = 60;
 
-pub(super) const ATTACKS: [Attack; 7] = [
+pub(super) const ATTACKS: [Attack; 8] = [
     Attack {
         name: "slow loris",
         count: 12,
@@ -57,6 +57,14 @@ pub(super) const ATTACKS: [Attack; 7] = [
         run: |ground| vanish(ground, false),
         pause: Duration::from_millis(10),
         answers: &["gone"],
+    },
+    Attack {
+        name: "all from one address",
+        count: 1,
+        reach: Reach::Request,
+        run: crowd,
+        pause: Duration::from_millis(300),
+        answers: &["http 429"],
     },
     Attack {
         name: "storm of connections",
@@ -132,4 +140,14 @@ fn storm(ground: &Ground) -> Result<Answer, Answer> {
         sockets.push(socket);
     }
     Ok("gone".to_owned())
+}
+
+/// More connections than an address may have; how the last one is answered.
+fn crowd(ground: &Ground) -> Result<Answer, Answer> {
+    let others: Vec<_> = (0..MAX_PER_ADDRESS).map(|_| ground.socket()).collect::<Result<_, _>>()?;
+    let last = ground.socket()?;
+    let answer = ground.answer_without(&last);
+    // They have been there all the while.
+    drop(others);
+    Ok(answer)
 }

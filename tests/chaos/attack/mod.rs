@@ -12,7 +12,7 @@ mod tls;
 mod violations;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::cores;
-use crate::settings::Reach;
+use crate::settings::{self, Reach};
 pub(crate) use ground::GONE;
 use ground::Ground;
 
@@ -79,7 +79,8 @@ pub(crate) fn all() -> Vec<Attack> {
 pub(crate) fn connections() -> impl Iterator<Item = Reach> {
     let attackers =
         all().into_iter().flat_map(|attack| std::iter::repeat_n(attack.reach, attack.count));
-    attackers.chain(std::iter::repeat_n(Reach::Request, handshakes::STORM_COUNT))
+    let besides = handshakes::STORM_COUNT + settings::MAX_PER_ADDRESS as usize;
+    attackers.chain(std::iter::repeat_n(Reach::Request, besides))
 }
 
 /// Attacks for as long as it was told, and prints the answers.
@@ -94,10 +95,11 @@ pub(crate) fn run(options: &Options) {
     };
     let answers = Mutex::new(Answers::new());
     std::thread::scope(|scope| {
-        for attack in all() {
+        for (attack, address) in all().into_iter().zip(2..) {
             for _ in 0..attack.count {
-                let (ground, answers, attack) = (&ground, &answers, Attack { ..attack });
-                scope.spawn(move || attack.repeat(ground, answers));
+                let ground = ground.for_one_from(Ipv4Addr::new(127, 0, 1, address));
+                let (answers, attack) = (&answers, Attack { ..attack });
+                scope.spawn(move || attack.repeat(&ground, answers));
             }
         }
     });
