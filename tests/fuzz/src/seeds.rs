@@ -5,6 +5,7 @@ use std::{fs, io};
 
 use tickwire::Compression;
 use tickwire::protocol::{Limits, Role, Workspace};
+use tickwire::proxy_protocol::ProxyHeader;
 
 use super::frames::{Frame, LenForm, ROLES, encode_all};
 use super::input::Input;
@@ -35,8 +36,9 @@ pub fn write_seeds() -> io::Result<()> {
 type Seeds = Vec<(String, Vec<u8>)>;
 
 /// The targets with their seeds.
-fn all() -> [(&'static str, Seeds); 7] {
+fn all() -> [(&'static str, Seeds); 8] {
     [
+        ("proxy_header", proxy_headers()),
         ("upgrade_request", heads(&REQUESTS)),
         ("upgrade_response", heads(&RESPONSES)),
         ("frames", frames()),
@@ -78,6 +80,38 @@ const RESPONSES: [&str; 4] = [
     "HTTP/1.1 302 Found\r\nLocation: http://other/\r\nContent-Length: 0\r\n\r\n",
     "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nhello",
 ];
+
+fn proxy_headers() -> Seeds {
+    let address = |text: &str| text.parse().expect("an address");
+    let relayed = |source, destination| ProxyHeader::Relayed {
+        source: address(source),
+        destination: address(destination),
+    };
+    let headers = [
+        relayed("192.0.2.7:56324", "198.51.100.1:443"),
+        relayed("[2001:db8::7]:1", "[::1]:65535"),
+        ProxyHeader::Unaddressed,
+    ];
+    let mut streams: Vec<_> =
+        headers.iter().flat_map(|header| [header.encode_v1(), header.encode_v2()]).collect();
+    // A name behind the addresses, and no checksum; a socket's path.
+    let mut with_name = headers[0].encode_v2()[..28].to_vec();
+    with_name[15] = 12 + 3 + 4;
+    with_name.extend_from_slice(b"\x02\x00\x04name");
+    let mut unix = headers[0].encode_v2()[..14].to_vec();
+    unix[13] = 0x31;
+    unix.extend_from_slice(&[0, 216]);
+    unix.extend_from_slice(&[b'/'; 216]);
+    streams.extend([with_name, unix, b"PROXY UNKNOWN or whatever\r\n".to_vec()]);
+    let inputs = streams.into_iter().zip([0, 1].into_iter().cycle());
+    let behind = b"GET / HTTP/1.1\r\n";
+    named(
+        "header",
+        inputs.map(|(header, limited)| {
+            Input::encode([limited, 250, 0, 0], &[40, 0], &[&header[..], behind].concat())
+        }),
+    )
+}
 
 const OFFERS: [&str; 6] = [
     "permessage-deflate",

@@ -6,6 +6,7 @@ mod deflate_messages;
 mod deflate_offer;
 mod frames;
 mod limits;
+mod proxy_header;
 mod traffic;
 mod tungstenite;
 mod upgrade_request;
@@ -22,7 +23,8 @@ pub fn run(name: &str, bytes: &[u8]) {
 }
 
 /// All of them, by the names of their programs and seeds.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
+    ("proxy_header", proxy_header::run),
     ("upgrade_request", upgrade_request::run),
     ("upgrade_response", upgrade_response::run),
     ("frames", frames::run),
