@@ -1,7 +1,7 @@
 //! Whether a thread sleeps, so that it is woken when it must be and only then.
 //!
 //! A waker first puts its message into the queue, then takes the flag down; the sleeper first puts
-//! the flag up, then looks into the queue. Both are read-modify-writes of one word, so one comes
+//! the flag up, then looks into the queue. All are read-modify-writes of one word, so one comes
 //! first: either the waker finds the flag up and wakes, or the sleeper's own write follows the
 //! waker's and it sees the message. No wakeup is lost.
 
@@ -42,10 +42,11 @@ impl Doorbell {
 
     /// The sleeper is awake and will look for messages before it sleeps again.
     ///
-    /// A plain store does: a waker that it overwrites has found the flag up, and its call makes the
-    /// next sleep end at once.
+    /// This, too, is a read-modify-write. Of several wakers all but the first find the flag down and
+    /// rely on what the sleeper does next: a plain store would overwrite what they have written to it,
+    /// and what stands in the queue need not be seen then, says the memory model.
     #[inline]
     pub fn wake_up(&self) {
-        self.sleeping.store(false, Ordering::Release);
+        self.sleeping.swap(false, Ordering::AcqRel);
     }
 }

@@ -1,13 +1,11 @@
 //! The way from event loops to one handler thread: batches, bounded by what they weigh.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, OnceLock};
-use std::thread::Thread;
+use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
 use super::batch::{BATCH_COUNT, Batch};
-use crate::mailbox::Doorbell;
+use crate::mailbox::{Backlog, Bell, RingAtEnd};
 
 /// Emptied batches that wait for a loop to use them again.
 const SPARE_BATCH_COUNT: usize = 32;
@@ -16,11 +14,8 @@ const SPARE_BATCH_COUNT: usize = 32;
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) index: usize,
-    max_len: usize,
-    /// The weight of the batches that have not been worked through.
-    weight: AtomicUsize,
-    /// The loops that stopped reading for this lane and want to be told.
-    waiting: Box<[AtomicBool]>,
+    /// The batches that have not been worked through, and the loops that stopped reading for them.
+    backlog: Backlog,
     spare: (Sender<Batch>, Receiver<Batch>),
     bell: Bell,
 }
@@ -31,7 +26,7 @@ pub(super) struct LaneSender {
     lane: Arc<Lane>,
     sender: Sender<Batch>,
     /// Behind the sender: rings once that is gone.
-    _end: RingAtEnd,
+    _end: RingAtEnd<Lane>,
 }
 
 /// The handler thread's end.
@@ -41,20 +36,9 @@ pub(super) struct LaneReceiver {
     receiver: Receiver<Batch>,
 }
 
-/// Wakes the handler thread.
-#[derive(Debug, Default)]
-struct Bell {
-    doorbell: Doorbell,
-    /// Set before the thread sleeps for the first time.
-    thread: OnceLock<Thread>,
-}
-
-#[derive(Clone, Debug)]
-struct RingAtEnd(Arc<Lane>);
-
-impl Drop for RingAtEnd {
-    fn drop(&mut self) {
-        self.0.bell.ring();
+impl AsRef<Bell> for Lane {
+    fn as_ref(&self) -> &Bell {
+        &self.bell
     }
 }
 
@@ -64,9 +48,7 @@ pub(super) fn lane(index: usize, loop_count: usize, max_len: usize) -> (LaneSend
     let (sender, receiver) = crossbeam_channel::bounded(BATCH_COUNT + 2 * loop_count);
     let lane = Lane {
         index,
-        max_len,
-        weight: AtomicUsize::new(0),
-        waiting: (0..loop_count).map(|_| AtomicBool::new(false)).collect(),
+        backlog: Backlog::new(max_len, loop_count),
         spare: crossbeam_channel::bounded(SPARE_BATCH_COUNT),
         bell: Bell::default(),
     };
@@ -84,22 +66,19 @@ impl LaneSender {
 
     /// Hands a batch to the handler thread; says whether the lane has room for more.
     pub(super) fn send(&self, mut batch: Batch) -> bool {
-        batch.weight = batch.weigh(self.lane.max_len);
-        let weight = self.lane.weight.fetch_add(batch.weight, Ordering::AcqRel) + batch.weight;
+        let backlog = &self.lane.backlog;
+        batch.weight = batch.weigh(backlog.max_weight());
+        let has_room = backlog.add(batch.weight);
         // There is room by count while there is room by weight; the handler thread ends only after
         // all loops have.
         let _ = self.sender.send(batch);
         self.lane.bell.ring();
-        weight < self.lane.max_len
+        has_room
     }
 
     /// Asks to be told when the lane has drained to half; says that it has already.
     pub(super) fn wait(&self, loop_index: usize) -> bool {
-        let waiting = &self.lane.waiting[loop_index];
-        waiting.store(true, Ordering::SeqCst);
-        // Either this sees what the handler thread has worked off, or that sees the flag.
-        fence(Ordering::SeqCst);
-        self.lane.has_drained() && waiting.swap(false, Ordering::SeqCst)
+        self.lane.backlog.wait(loop_index)
     }
 }
 
@@ -113,52 +92,21 @@ impl LaneReceiver {
     /// The next batch, slept for if need be; `None` once all loops have ended. Always called by the
     /// same thread.
     pub(super) fn recv(&self) -> Option<Batch> {
-        let Bell { doorbell, thread } = &self.lane.bell;
-        thread.get_or_init(std::thread::current);
-        loop {
-            // What rings in vain makes the next `park` end at once: one look too many.
-            doorbell.prepare_to_sleep();
-            match self.receiver.try_recv() {
-                Err(TryRecvError::Empty) => std::thread::park(),
-                received => {
-                    doorbell.wake_up();
-                    return received.ok();
-                }
-            }
-        }
-    }
-}
-
-impl Bell {
-    /// Call after a batch is in the channel, or the last sender is gone.
-    fn ring(&self) {
-        self.doorbell.ring(|| {
-            if let Some(thread) = self.thread.get() {
-                thread.unpark();
-            }
-        });
+        self.lane.bell.wait_for(|| match self.receiver.try_recv() {
+            Err(TryRecvError::Empty) => None,
+            received => Some(received.ok()),
+        })
     }
 }
 
 impl Lane {
-    fn has_drained(&self) -> bool {
-        self.weight.load(Ordering::SeqCst) <= self.max_len / 2
-    }
-
     /// A batch has been worked through: calls `resume` for each loop that waits, if it is time.
-    pub(super) fn done(&self, mut batch: Batch, mut resume: impl FnMut(usize)) {
-        self.weight.fetch_sub(batch.weight, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+    pub(super) fn done(&self, mut batch: Batch, resume: impl FnMut(usize)) {
+        let weight = batch.weight;
         if batch.clear() {
             // Full: enough of them wait already.
             let _ = self.spare.0.try_send(batch);
         }
-        if self.has_drained() {
-            for (index, waiting) in self.waiting.iter().enumerate() {
-                if waiting.load(Ordering::SeqCst) && waiting.swap(false, Ordering::SeqCst) {
-                    resume(index);
-                }
-            }
-        }
+        self.backlog.take_off(weight, resume);
     }
 }

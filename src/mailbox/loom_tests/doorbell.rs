@@ -6,7 +6,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use super::Doorbell;
+use super::super::Doorbell;
 
 /// The parts that matter: a count of messages stands for the queue, and a flag that stays until it
 /// is waited for stands for the poller and its waker.
@@ -32,7 +32,10 @@ impl Model {
     fn receive(&self, expected: usize) {
         let mut received = 0;
         loop {
-            received += self.queued.swap(0, Ordering::AcqRel);
+            // A load may miss what a swap would see, and so may a queue's look at itself.
+            let count = self.queued.load(Ordering::Acquire);
+            self.queued.fetch_sub(count, Ordering::AcqRel);
+            received += count;
             if received == expected {
                 return;
             }

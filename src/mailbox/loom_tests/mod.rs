@@ -1,0 +1,5 @@
+//! Every interleaving, by loom, of what synchronises threads by hand.
+
+mod backlog;
+mod bell;
+mod doorbell;
