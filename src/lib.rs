@@ -130,8 +130,11 @@ pub mod pubsub;
 pub mod transport;
 pub mod utf8;
 
-// The model checker looks at the mailbox's synchronisation alone.
+// The model checker looks at what synchronises threads by hand alone.
 #[cfg(not(loom))]
+mod event_loop;
+#[cfg(all(test, loom))]
+#[path = "event_loop/under_loom.rs"]
 mod event_loop;
 #[cfg(not(loom))]
 mod server;
