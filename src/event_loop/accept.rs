@@ -70,12 +70,6 @@ impl Acceptor {
         Some(self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
     }
 
-    /// Stops accepting for good. Clients in the backlog are refused by the kernel.
-    pub(super) fn stop(&mut self) {
-        self.listeners.clear();
-        self.unfinished.clear();
-    }
-
     fn come_back_to(&mut self, index: usize) {
         if !self.unfinished.contains(&index) {
             self.unfinished.push(index);
@@ -112,6 +106,21 @@ impl Acceptor {
 }
 
 impl<S: Service> EventLoop<S> {
+    /// Stops accepting for good. Clients in the backlog are refused by the kernel, unless somebody else
+    /// listens at the same sockets: then they are left to him.
+    pub(super) fn stop_accepting(&mut self, is_succeeded: bool) {
+        self.acceptor.unfinished.clear();
+        for mut listener in self.acceptor.listeners.drain(..) {
+            // A socket that lives on in another process would otherwise go on waking this one.
+            if let Err(error) = listener.deregister(self.poll.registry()) {
+                log::warn!("a listener is still watched: {error}");
+            }
+            if is_succeeded {
+                listener.leave_file();
+            }
+        }
+    }
+
     /// Goes on with the listeners that stopped early.
     pub(super) fn accept_leftover(&mut self, now: Instant) {
         if self.acceptor.unfinished.is_empty() {

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use super::ConnectionId;
 use super::addresses::Visit;
 use super::outbox::Replies;
+use super::retire::Retirement;
 use crate::frame::CloseCode;
 use crate::handshake::Response;
 use crate::protocol::Compress;
@@ -83,6 +84,9 @@ pub(crate) enum Command {
     Resume {
         lane: usize,
     },
+    /// Stop accepting, close one after another with 1001, then shut down. Goes to the loop that
+    /// accepts, which tells the others.
+    Retire(Retirement),
     /// Stop accepting, close everything with 1001, end by the deadline.
     Shutdown {
         deadline: Instant,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::ConnectionId;
 use super::EventLoop;
 use super::command::Command;
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Open, Phase};
 use super::flags::Flags;
 use super::outbox::{Replies, Reply};
 use super::outlet::Outlet;
@@ -55,6 +55,7 @@ impl<S: Service> EventLoop<S> {
                 }
             }
             Command::Resume { lane } => self.resume(lane),
+            Command::Retire(plan) => self.begin_to_retire(plan),
             Command::Shutdown { deadline } => self.shut_down(deadline),
         }
     }
@@ -122,26 +123,36 @@ impl<S: Service> EventLoop<S> {
         }
     }
 
-    fn shut_down(&mut self, deadline: Instant) {
+    pub(super) fn shut_down(&mut self, deadline: Instant) {
         if self.deadline.is_some_and(|earlier| earlier <= deadline) {
             return;
         }
         self.deadline = Some(deadline);
-        self.acceptor.stop();
+        self.retiring = None;
+        self.stop_accepting(false);
         let keys: Vec<u32> = self.connections.iter().map(|(key, _)| key as u32).collect();
         for key in keys {
             self.close_for_shutdown(key);
         }
     }
 
-    /// Closes an open connection with 1001; one without a request under way is let go.
+    /// Closes an open connection with 1001, behind what is queued and what callbacks that are under way
+    /// still send; one without a request under way is let go.
     pub(super) fn close_for_shutdown(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         match &mut connection.phase {
             Phase::Open(open) => {
-                let (io, session, core) = (&mut connection.io, &mut open.session, &mut self.core);
-                Outlet { io, session, core }
-                    .close_now(CloseCode::GOING_AWAY, "the server is shutting down");
+                let Open { state, session } = open;
+                let (io, core) = (&mut connection.io, &mut self.core);
+                // One that closes already has its own way to its end.
+                if session.is_closing(io.flags) || session.owes_close() {
+                    return;
+                }
+                let (code, reason) = (CloseCode::GOING_AWAY, "the server is shutting down");
+                if self.service.end_input(io.id, state, code, reason) {
+                    Outlet { io, session, core }.close_now(code, reason);
+                }
+                self.service.hand_over();
                 self.finish_turn(key);
             }
             Phase::Proxied(_) => self.remove(key, "the server is shutting down"),

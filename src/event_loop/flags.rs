@@ -46,6 +46,8 @@ bitflags! {
         const CLOSE_POSTED = 1 << 18;
         /// Messages may be sent compressed.
         const DEFLATES = 1 << 19;
+        /// A request has been answered, and another may come.
+        const SERVED = 1 << 20;
     }
 }
 

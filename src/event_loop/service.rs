@@ -51,8 +51,8 @@ pub(crate) trait Service {
     /// A connection needs a snapshot: the topic's source is to be asked.
     fn snapshot(&mut self, id: ConnectionId, state: &Self::State, topic: &Arc<TopicCore>);
 
-    /// Nothing more will be received. Says whether our close frame can go at once; otherwise the
-    /// service answers with a [`Command::Close`](super::Command::Close) behind what the callbacks of
+    /// Nothing more will be received, or nothing more is wanted. Says whether our close frame can go at
+    /// once; otherwise the service answers with a [`Command::Close`](super::Command::Close) behind what the callbacks of
     /// the messages before still send.
     fn end_input(
         &mut self,

@@ -19,6 +19,7 @@ use super::fan_out::Outbound;
 use super::flags::Flags;
 use super::link::{LoopLink, Loops};
 use super::post::stand_at_loop;
+use super::retire::Retiring;
 use super::service::Service;
 use super::timer_wheel::Entry;
 use super::{Closed, ConnectionId};
@@ -52,6 +53,8 @@ pub(crate) struct EventLoop<S: Service> {
     pub(super) prefixes: PrefixTable,
     pub(super) topics: Arc<TopicRegistry>,
     pub(super) outbound: Outbound,
+    /// Once its clients are sent away, one after another.
+    pub(super) retiring: Option<Retiring>,
     /// When to end, once shutting down.
     pub(super) deadline: Option<Instant>,
 }
@@ -114,6 +117,7 @@ impl<S: Service> EventLoop<S> {
             acceptor: Acceptor::new(listeners, accept_rate),
             stalled: vec![Vec::new(); lane_count],
             outbound: Outbound::new(),
+            retiring: None,
             deadline: None,
         }
     }
@@ -149,6 +153,9 @@ impl<S: Service> EventLoop<S> {
         self.flush_dirty();
         self.core.plan_retirement();
         self.expire(due);
+        if self.retiring.is_some() {
+            self.retire(now);
+        }
         self.core.counters.turns += 1;
         self.core.count_deflated();
         self.core.link.counters.publish(&self.core.counters);
@@ -242,7 +249,8 @@ impl<S: Service> EventLoop<S> {
         let timers = self.core.wheel.timeout(&self.core.clock, now);
         let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
         let accept = self.acceptor.timeout(now);
-        [timers, deadline, accept].into_iter().flatten().min()
+        let retirement = self.retirement_timeout(now);
+        [timers, deadline, accept, retirement].into_iter().flatten().min()
     }
 
     /// Takes a connection in: it has been counted already.

@@ -126,6 +126,7 @@ impl<S: Service> EventLoop<S> {
         encode_switching_protocols(&accept, subprotocol, extensions.as_deref(), headers, &mut head);
         connection.io.send_opaque(core, head);
         connection.io.since = core.now;
+        connection.io.flags.remove(Flags::SERVED);
         connection.io.flags.insert_if(Flags::DEFLATES, extensions.is_some());
         core.counters.upgraded += 1;
         connection.phase =
@@ -150,12 +151,14 @@ impl<S: Service> EventLoop<S> {
     fn respond(&mut self, key: u32, rules: ResponseRules, response: &Response) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         // A handler thread may have decided so long that the server is ending.
-        let keep_alive = rules.keep_alive && self.deadline.is_none();
+        let is_ending = self.deadline.is_some() || self.retiring.is_some();
+        let keep_alive = rules.keep_alive && !is_ending;
         let mut bytes = Vec::with_capacity(256 + response.content().len());
         response.encode(rules.head_request, rules.version, keep_alive, &mut bytes);
         self.core.counters.http_responses += 1;
         connection.io.send_opaque(&mut self.core, bytes);
         connection.io.since = self.core.now;
+        connection.io.flags.insert(Flags::SERVED);
         if !keep_alive {
             connection.phase = Phase::Lingering;
         }

@@ -13,8 +13,8 @@ use super::connection_stats::{self, ConnectionStats};
 use super::places::Places;
 use super::{Config, Stats, Topic};
 use crate::event_loop::{
-    Command, ConnectionId, LoopLink, Loops, Outcome, Patience, post, subscribe, subscribe_prefix,
-    supply_snapshot,
+    Command, ConnectionId, LoopLink, Loops, Outcome, Patience, Retirement, post, subscribe,
+    subscribe_prefix, supply_snapshot,
 };
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN, OpCode, encode_frame};
 use crate::protocol::{Compress, Outgoing};
@@ -261,6 +261,27 @@ impl ServerHandle {
                 let link = link.clone();
                 std::thread::spawn(move || link.mailbox.send(Command::Shutdown { deadline }));
             }
+        }
+    }
+
+    /// Shuts down bit by bit: stops accepting, closes the connections with 1001 one after another,
+    /// spread evenly over `window`, and then does what [`shutdown`](Self::shutdown) does, with
+    /// `deadline` counted from there. So thousands of clients do not all come back at once to whoever
+    /// serves them next. What has just been accepted still has its time for
+    /// a request; what is open goes on until its turn has come.
+    pub fn shutdown_over(&self, window: Duration, deadline: Duration) {
+        self.retire(window, deadline, false);
+    }
+
+    pub(super) fn retire(&self, window: Duration, deadline: Duration, is_succeeded: bool) {
+        const FAR: Duration = Duration::from_secs(86_400 * 365);
+        let (start, window) = (Instant::now(), window.min(FAR));
+        let deadline = start + window + deadline.min(FAR);
+        let plan = Retirement { start, window, deadline, is_succeeded };
+        let link = &self.shared.loops[0];
+        if !post(link, Command::Retire(plan), Patience::Wait) {
+            let link = link.clone();
+            std::thread::spawn(move || link.mailbox.send(Command::Retire(plan)));
         }
     }
 

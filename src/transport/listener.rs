@@ -158,6 +158,34 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// Asks for no readiness any more.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.deregister(registry),
+            Self::Unix(listener, _) => listener.deregister(registry),
+            Self::Proxied(listener, _) => listener.deregister(registry),
+            #[cfg(feature = "tls")]
+            Self::Tls(listener, _) => listener.deregister(registry),
+        }
+    }
+
+    /// The file of a Unix-domain socket stays when this is dropped: somebody else listens there.
+    pub fn leave_file(&mut self) {
+        match self {
+            Self::Tcp(_) => {}
+            Self::Unix(_, file) => *file = None,
+            Self::Proxied(listener, _) => listener.leave_file(),
+            #[cfg(feature = "tls")]
+            Self::Tls(listener, _) => listener.leave_file(),
+        }
+    }
+}
+
 /// The descriptor, to hand it to another process.
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {

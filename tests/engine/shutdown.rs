@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tickwire::{CloseCode, Outcome, Response};
 
@@ -200,5 +200,126 @@ fn a_request_under_decision_is_answered_and_its_connection_closed() {
     http.expect_end();
     drop(http);
     upgrade.join().expect("the upgraded client");
+    server.join();
+}
+
+/// So that they do not all come back at once.
+#[test]
+fn clients_are_sent_away_one_after_another() {
+    const COUNT: usize = 40;
+    const WINDOW: Duration = Duration::from_millis(800);
+    in_each_mode(|mode| {
+        let (script, closes) = with_closes(Script::echo());
+        let server = Running::start(mode.builder().event_loops(2), script);
+        let address = server.address();
+        let clients: Vec<_> = (0..COUNT).map(|_| server.connect()).collect();
+        let start = Instant::now();
+        server.handle().shutdown_over(WINDOW, LONG);
+        let leave = move |mut client: Client| {
+            client.expect_close(1001);
+            let told_after = start.elapsed();
+            client.close(1001, "");
+            client.expect_end();
+            told_after
+        };
+        let leaving: Vec<_> =
+            clients.into_iter().map(|client| std::thread::spawn(move || leave(client))).collect();
+        let mut told: Vec<_> =
+            leaving.into_iter().map(|client| client.join().expect("it leaves")).collect();
+        server.join();
+        assert!(Socket::connect(&address).is_err(), "nobody listens any more");
+        told.sort_unstable();
+        // Each has its time; a machine that is slow makes it later, and never earlier.
+        for (i, told_after) in told.iter().enumerate() {
+            let due = WINDOW.mul_f64((i / 2) as f64 / (COUNT / 2) as f64);
+            assert!(*told_after >= due, "number {i} at {told_after:?}, which was due at {due:?}");
+        }
+        let closes: Vec<_> = closes.iter().collect();
+        assert_eq!(closes.len(), COUNT);
+        assert!(closes.iter().all(|it| it.code == CloseCode::GOING_AWAY && it.was_clean));
+    });
+}
+
+#[test]
+fn who_comes_to_its_request_while_others_are_sent_away_is_served() {
+    in_each_mode(|mode| {
+        let builder = mode.builder().event_loops(2).handshake_timeout(LONG);
+        let server = Running::start(builder, Script::echo());
+        let served = server.http();
+        served.get("/");
+        assert_eq!(served.response().header("connection"), None);
+        let (idle, arriving): (_, Vec<_>) =
+            (server.http(), (0..4).map(|_| server.http()).collect());
+        eventually("they are accepted", || server.handle().stats().connections == 6);
+        server.handle().shutdown_over(Duration::ZERO, LONG);
+        // It has had its answer.
+        served.expect_end();
+        for client in &arriving {
+            client.get("/");
+            assert_eq!(client.response().header("connection"), Some("close"));
+            client.expect_end();
+        }
+        drop((served, arriving));
+        eventually("only one is left", || server.handle().stats().connections == 1);
+        // Its time is not over yet.
+        server.handle().shutdown(LONG);
+        idle.expect_end();
+        server.join();
+    });
+}
+
+#[test]
+fn nobody_there_means_no_wait() {
+    in_each_mode(|mode| {
+        let server = Running::start(mode.builder().event_loops(2), Script::echo());
+        server.handle().shutdown_over(24 * 60 * LONG, LONG);
+        server.join();
+    });
+}
+
+#[test]
+fn a_shutdown_cuts_a_longer_one_short() {
+    in_each_mode(|mode| {
+        let server = Running::start(mode.builder().event_loops(2), Script::echo());
+        let mut clients: Vec<_> = (0..6).map(|_| server.connect()).collect();
+        server.handle().shutdown_over(24 * 60 * LONG, LONG);
+        server.handle().shutdown_over(Duration::ZERO, LONG);
+        server.handle().shutdown(LONG);
+        for client in &mut clients {
+            client.expect_close(1001);
+            client.close(1001, "");
+            client.expect_end();
+        }
+        drop(clients);
+        server.join();
+    });
+}
+
+/// What was received before is answered before the close frame, though its callback takes its time.
+#[test]
+fn messages_under_way_are_answered_first() {
+    let (entered, entries) = channel();
+    let (release, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let script = Script::new().on_text(move |ctx, text| {
+        entered.send(()).expect("the test listens");
+        gate.lock().expect("a gate").recv().expect("the test lets go");
+        ctx.send(text);
+    });
+    let server = Mode::Threads.start(script);
+    let mut client = server.connect();
+    client.send_texts(["first", "second"]);
+    soon(&entries);
+    server.handle().shutdown(LONG);
+    std::thread::sleep(Duration::from_millis(50));
+    release.send(()).expect("it waits");
+    soon(&entries);
+    release.send(()).expect("it waits");
+    client.expect_text("first");
+    client.expect_text("second");
+    client.expect_close(1001);
+    client.close(1001, "");
+    client.expect_end();
+    drop(client);
     server.join();
 }
