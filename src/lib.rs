@@ -156,6 +156,8 @@ pub use pubsub::{
 /// The TLS library, for what [`Tls::from_config`] takes and what [`TlsInfo`] says.
 #[cfg(feature = "tls")]
 pub use rustls;
+#[cfg(all(feature = "hand-over", not(loom)))]
+pub use server::HandOver;
 #[cfg(not(loom))]
 pub use server::{
     Builder, Config, ConnectionStats, Context, Error, Handler, Result, Server, ServerHandle, Stats,

@@ -3,11 +3,14 @@
 #[cfg(feature = "deflate")]
 pub(crate) mod deflate;
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "tls", feature = "hand-over"))]
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use listenfd::ListenFd;
+#[cfg(feature = "hand-over")]
+use tickwire::HandOver;
 use tickwire::proxy_protocol::IpPrefix;
 use tickwire::transport::BindTarget;
 use tickwire::{Builder, Handler, Limits, Server, TrustedProxies};
@@ -33,6 +36,14 @@ pub(crate) struct ServerArgs {
     /// PROXY protocol whom they relay. May be repeated.
     #[arg(long, value_name = "PREFIX")]
     pub(crate) behind: Vec<IpPrefix>,
+    /// Take the place of the server that runs with the same path, and give it up to the next.
+    #[cfg(feature = "hand-over")]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) hand_over: Option<PathBuf>,
+    /// Seconds over which the clients are sent to the next server.
+    #[cfg(feature = "hand-over")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, requires = "hand_over")]
+    pub(crate) hand_over_window: f64,
     /// Event-loop threads.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) event_loops: usize,
@@ -83,6 +94,14 @@ impl ServerArgs {
             .max_backpressure(2 * MAX_MESSAGE_LEN);
         #[cfg(feature = "deflate")]
         let builder = builder.compression(self.deflate.into());
+        #[cfg(feature = "hand-over")]
+        let builder = match &self.hand_over {
+            Some(path) => builder.hand_over(
+                HandOver::at(path).window(Duration::from_secs_f64(self.hand_over_window)),
+            ),
+            None => builder,
+        };
+        let builder = inherit(builder);
         self.listen.iter().fold(builder, |builder, address| self.bind(builder, address))
     }
 
@@ -98,6 +117,19 @@ impl ServerArgs {
         }
         builder.bind(target)
     }
+}
+
+/// Takes the sockets with it that systemd has opened for this process, if it has.
+fn inherit(mut builder: Builder) -> Builder {
+    let mut sockets = ListenFd::from_env();
+    for i in 0..sockets.len() {
+        if let Ok(Some(socket)) = sockets.take_tcp_listener(i) {
+            builder = builder.inherit(socket);
+        } else if let Ok(Some(socket)) = sockets.take_unix_listener(i) {
+            builder = builder.inherit(socket);
+        }
+    }
+    builder
 }
 
 /// Starts a server, says where it listens, and runs it until SIGINT or SIGTERM.

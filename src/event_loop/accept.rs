@@ -6,6 +6,8 @@
 //! listeners too, and keeps the counts within one of each other.
 
 use std::io;
+#[cfg(feature = "hand-over")]
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -68,6 +70,12 @@ impl Acceptor {
             return None;
         }
         Some(self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
+    }
+
+    /// The listening sockets, for another process.
+    #[cfg(feature = "hand-over")]
+    pub(super) fn share(&self) -> io::Result<Vec<OwnedFd>> {
+        self.listeners.iter().map(|listener| listener.as_fd().try_clone_to_owned()).collect()
     }
 
     fn come_back_to(&mut self, index: usize) {

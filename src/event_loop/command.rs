@@ -84,6 +84,10 @@ pub(crate) enum Command {
     Resume {
         lane: usize,
     },
+    /// Answer with the listening sockets, to be handed to another process; with none once accepting has
+    /// ended.
+    #[cfg(feature = "hand-over")]
+    ShareListeners(std::sync::mpsc::Sender<std::io::Result<Vec<std::os::fd::OwnedFd>>>),
     /// Stop accepting, close one after another with 1001, then shut down. Goes to the loop that
     /// accepts, which tells the others.
     Retire(Retirement),

@@ -55,6 +55,11 @@ impl<S: Service> EventLoop<S> {
                 }
             }
             Command::Resume { lane } => self.resume(lane),
+            #[cfg(feature = "hand-over")]
+            Command::ShareListeners(reply) => {
+                // Whoever has asked may have gone.
+                let _ = reply.send(self.acceptor.share());
+            }
             Command::Retire(plan) => self.begin_to_retire(plan),
             Command::Shutdown { deadline } => self.shut_down(deadline),
         }

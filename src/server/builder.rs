@@ -1,14 +1,19 @@
 //! From settings to a running server.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "hand-over")]
+use super::hand_over::{HandOver, Predecessor, wait_for_successors};
 use super::handler_thread::HandlerThread;
 use super::inline::Inline;
 use super::lane::{LaneSender, lane};
 use super::lane_service::LaneService;
 use super::places::{Places, Target};
 use super::running::{Server, Threads};
+#[cfg(feature = "hand-over")]
+use super::succession::Succession;
 use super::{Config, Error, Handler, Result, ServerHandle};
 #[cfg(feature = "deflate")]
 use crate::deflate::Compression;
@@ -17,7 +22,7 @@ use crate::handshake::HeadLimits;
 use crate::pubsub::SlowConsumer;
 #[cfg(feature = "tls")]
 use crate::transport::Tls;
-use crate::transport::{BindTarget, SocketOptions};
+use crate::transport::{BindTarget, Inherited, SocketOptions};
 
 /// Settings of a server to be started. Every setting has a default: see [`Config`].
 #[derive(Debug, Default)]
@@ -25,6 +30,9 @@ use crate::transport::{BindTarget, SocketOptions};
 pub struct Builder {
     targets: Vec<Target>,
     config: Config,
+    inherited: Vec<OwnedFd>,
+    #[cfg(feature = "hand-over")]
+    hand_over: Option<HandOver>,
 }
 
 impl Builder {
@@ -59,6 +67,46 @@ impl Builder {
     #[cfg(feature = "tls")]
     pub fn bind_tls(mut self, target: impl Into<BindTarget>, tls: Tls) -> Self {
         self.targets.push(Target { place: target.into(), tls: Some(tls) });
+        self
+    }
+
+    /// Takes a listening socket with it that the process was started with, such as by systemd
+    /// (`LISTEN_FDS`): whatever is to be [bound](Self::bind) to its address uses it. One that is bound
+    /// to nowhere here is closed.
+    ///
+    /// ```no_run
+    /// # use tickwire::{Builder, Server};
+    /// fn builder() -> std::io::Result<Builder> {
+    ///     let mut sockets = listenfd::ListenFd::from_env();
+    ///     let mut builder = Server::builder().bind("0.0.0.0:9001");
+    ///     for i in 0..sockets.len() {
+    ///         if let Some(socket) = sockets.take_tcp_listener(i)? {
+    ///             builder = builder.inherit(socket);
+    ///         }
+    ///     }
+    ///     Ok(builder)
+    /// }
+    /// ```
+    pub fn inherit(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.inherited.push(socket.into());
+        self
+    }
+
+    /// Succeeds the server that runs already with the same path, and is succeeded by the next: for a
+    /// new version, a new configuration.
+    ///
+    /// A server that is started so asks at the path whether there is one. If so, it gets its listening
+    /// sockets, takes those that it [binds](Self::bind) itself, and once it accepts connections the
+    /// other stops to, closes its own with 1001 bit by bit, and ends: its
+    /// [`join`](super::Server::join) returns. Connections that come meanwhile are accepted by one of
+    /// the two, for the sockets and what waits in them are the same. What is open stays in its process
+    /// to its end.
+    ///
+    /// If the successor fails to start, the server goes on. It may be killed at any time: then its
+    /// connections are lost, and the sockets go on with the successor.
+    #[cfg(feature = "hand-over")]
+    pub fn hand_over(mut self, hand_over: HandOver) -> Self {
+        self.hand_over = Some(hand_over);
         self
     }
 
@@ -162,9 +210,18 @@ impl Builder {
     /// A setting that cannot work, named; an address that cannot be listened on; a file of TLS that
     /// cannot be used; a system that is out of descriptors or threads.
     pub fn start<H: Handler>(self, handler: H) -> Result<Server> {
-        let Self { targets, config } = self;
+        let Self {
+            targets,
+            config,
+            inherited,
+            #[cfg(feature = "hand-over")]
+            hand_over,
+        } = self;
         config.check()?;
-        let (places, listeners) = Places::bind(targets, &config.socket_options)?;
+        let inherited = inherit(inherited)?;
+        #[cfg(feature = "hand-over")]
+        let (predecessor, inherited) = find_predecessor(hand_over.as_ref(), inherited)?;
+        let (places, listeners) = Places::bind(targets, &config.socket_options, inherited)?;
         let limits = &config.limits;
         let addresses =
             Arc::new(Addresses::new(limits.max_connections_per_address, limits.counts_loopback));
@@ -178,6 +235,10 @@ impl Builder {
             .map_err(|error| Error::system("cannot watch the listeners", error))?;
         let loops: Loops = unstarted.iter().map(|unstarted| unstarted.link.clone()).collect();
         let handle = ServerHandle::new(loops.clone(), places, &config);
+        #[cfg(feature = "hand-over")]
+        let succession = hand_over
+            .map(|hand_over| expect_successor(hand_over, predecessor.as_ref(), &handle))
+            .transpose()?;
         let handler = Arc::new(handler);
         let mut threads = Threads::new(handle.clone());
 
@@ -197,8 +258,55 @@ impl Builder {
                 start_loop(index, seat, service, lanes.len(), &mut threads)?;
             }
         }
+        #[cfg(feature = "hand-over")]
+        if let Some(succession) = succession {
+            threads.spawn("tickwire-hand-over".to_owned(), move || succession.run())?;
+        }
+        #[cfg(feature = "hand-over")]
+        if let Some(predecessor) = predecessor {
+            predecessor.relieve();
+        }
         Ok(threads.into_server())
     }
+}
+
+fn inherit(sockets: Vec<OwnedFd>) -> Result<Inherited> {
+    let mut inherited = Inherited::default();
+    for socket in sockets {
+        let added = inherited.add(socket);
+        added.map_err(|error| Error::bind("an inherited socket".into(), error))?;
+    }
+    Ok(inherited)
+}
+
+/// The server that is to be succeeded, if there is one, and its sockets with those that are there.
+#[cfg(feature = "hand-over")]
+fn find_predecessor(
+    hand_over: Option<&HandOver>,
+    mut inherited: Inherited,
+) -> Result<(Option<Predecessor>, Inherited)> {
+    let find = |hand_over: &HandOver| Predecessor::find(&hand_over.path, &mut inherited);
+    let predecessor = hand_over.map(find).transpose()?.flatten();
+    Ok((predecessor, inherited))
+}
+
+/// What will wait for this server's own successor, where the predecessor did or at a new place.
+#[cfg(feature = "hand-over")]
+fn expect_successor(
+    hand_over: HandOver,
+    predecessor: Option<&Predecessor>,
+    handle: &ServerHandle,
+) -> Result<Succession> {
+    let listener = match predecessor {
+        Some(predecessor) => predecessor.listener.try_clone(),
+        None => Ok(wait_for_successors(&hand_over.path)?),
+    };
+    let path = hand_over.path.clone();
+    let succession =
+        listener.and_then(|listener| Succession::new(hand_over, handle.clone(), listener));
+    let succession = succession.map_err(|error| Error::hand_over(&path, error))?;
+    handle.expect_successor(succession.call_off());
+    Ok(succession)
 }
 
 fn start_handler_threads<H: Handler>(

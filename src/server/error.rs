@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "hand-over")]
+use std::path::{Path, PathBuf};
 
 #[cfg(feature = "tls")]
 use crate::transport::TlsError;
@@ -26,6 +28,11 @@ enum Kind {
     },
     #[cfg(feature = "tls")]
     Tls(TlsError),
+    #[cfg(feature = "hand-over")]
+    HandOver {
+        path: PathBuf,
+        source: io::Error,
+    },
     System {
         what: &'static str,
         source: io::Error,
@@ -55,6 +62,13 @@ impl Error {
         matches!(self.0, Kind::Tls(_))
     }
 
+    /// The server that runs could not be succeeded, or no successor could come to this one.
+    #[cfg(feature = "hand-over")]
+    #[must_use]
+    pub fn is_hand_over(&self) -> bool {
+        matches!(self.0, Kind::HandOver { .. })
+    }
+
     /// The name of the wrong field, if the configuration is wrong.
     #[must_use]
     pub fn config_field(&self) -> Option<&'static str> {
@@ -77,6 +91,11 @@ impl Error {
         Self(Kind::Tls(error))
     }
 
+    #[cfg(feature = "hand-over")]
+    pub(super) fn hand_over(path: &Path, source: io::Error) -> Self {
+        Self(Kind::HandOver { path: path.to_owned(), source })
+    }
+
     pub(super) fn system(what: &'static str, source: io::Error) -> Self {
         Self(Kind::System { what, source })
     }
@@ -93,6 +112,10 @@ impl fmt::Display for Error {
             Kind::Bind { target, source } => write!(f, "cannot listen on {target}: {source}"),
             #[cfg(feature = "tls")]
             Kind::Tls(error) => write!(f, "TLS: {error}"),
+            #[cfg(feature = "hand-over")]
+            Kind::HandOver { path, source } => {
+                write!(f, "cannot hand over at {}: {source}", path.display())
+            }
             Kind::System { what, source } => write!(f, "{what}: {source}"),
             Kind::Panicked { thread } => write!(f, "thread `{thread}` panicked"),
         }
@@ -104,6 +127,8 @@ impl std::error::Error for Error {
         match &self.0 {
             #[cfg(feature = "tls")]
             Kind::Tls(error) => error.source(),
+            #[cfg(feature = "hand-over")]
+            Kind::HandOver { source, .. } => Some(source),
             Kind::Bind { source, .. } | Kind::System { source, .. } => Some(source),
             Kind::Config { .. } | Kind::Panicked { .. } => None,
         }

@@ -1,8 +1,14 @@
 //! The server, as every thread may hold it.
 
 use std::fmt;
+#[cfg(feature = "hand-over")]
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+#[cfg(feature = "hand-over")]
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
+#[cfg(feature = "hand-over")]
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,6 +17,8 @@ use bytes::Bytes;
 use super::Result;
 use super::connection_stats::{self, ConnectionStats};
 use super::places::Places;
+#[cfg(feature = "hand-over")]
+use super::succession::CallOff;
 use super::{Config, Stats, Topic};
 use crate::event_loop::{
     Command, ConnectionId, LoopLink, Loops, Outcome, Patience, Retirement, post, subscribe,
@@ -35,6 +43,9 @@ struct Shared {
     places: Places,
     max_backpressure: usize,
     started: Instant,
+    /// The thread that waits for a successor, if one may come.
+    #[cfg(feature = "hand-over")]
+    succession: OnceLock<Arc<CallOff>>,
 }
 
 impl ServerHandle {
@@ -43,7 +54,17 @@ impl ServerHandle {
             TopicRegistry::with_compression(loops.len(), config.slow_consumer, config.deflates());
         let max_backpressure = config.max_backpressure;
         let started = Instant::now();
-        Self { shared: Arc::new(Shared { loops, topics, places, max_backpressure, started }) }
+        Self {
+            shared: Arc::new(Shared {
+                loops,
+                topics,
+                places,
+                max_backpressure,
+                started,
+                #[cfg(feature = "hand-over")]
+                succession: OnceLock::new(),
+            }),
+        }
     }
 
     /// Where the server listens, with real ports, in the order of the `bind` calls.
@@ -253,6 +274,7 @@ impl ServerHandle {
     /// the server when all have answered, at the latest after `deadline`. Returns at once;
     /// [`Server::join`](super::Server::join) waits for the end.
     pub fn shutdown(&self, deadline: Duration) {
+        self.call_succession_off();
         let now = Instant::now();
         let deadline = now.checked_add(deadline).unwrap_or(now + Duration::from_secs(86_400 * 365));
         for link in self.shared.loops.iter() {
@@ -270,6 +292,7 @@ impl ServerHandle {
     /// serves them next. What has just been accepted still has its time for
     /// a request; what is open goes on until its turn has come.
     pub fn shutdown_over(&self, window: Duration, deadline: Duration) {
+        self.call_succession_off();
         self.retire(window, deadline, false);
     }
 
@@ -282,6 +305,27 @@ impl ServerHandle {
         if !post(link, Command::Retire(plan), Patience::Wait) {
             let link = link.clone();
             std::thread::spawn(move || link.mailbox.send(Command::Retire(plan)));
+        }
+    }
+
+    /// Asks for the listening sockets, to hand them to another process. There are none once accepting
+    /// has ended.
+    #[cfg(feature = "hand-over")]
+    pub(super) fn share_listeners(&self, reply: Sender<std::io::Result<Vec<OwnedFd>>>) {
+        post(&self.shared.loops[0], Command::ShareListeners(reply), Patience::Wait);
+    }
+
+    /// A successor may come from now on.
+    #[cfg(feature = "hand-over")]
+    pub(super) fn expect_successor(&self, succession: Arc<CallOff>) {
+        let _ = self.shared.succession.set(succession);
+    }
+
+    /// The server ends by itself.
+    fn call_succession_off(&self) {
+        #[cfg(feature = "hand-over")]
+        if let Some(succession) = self.shared.succession.get() {
+            succession.call_off();
         }
     }
 

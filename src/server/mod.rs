@@ -9,6 +9,8 @@ mod connection_stats;
 mod context;
 mod error;
 mod guard;
+#[cfg(feature = "hand-over")]
+mod hand_over;
 mod handle;
 mod handler;
 mod handler_thread;
@@ -18,6 +20,8 @@ mod lane_service;
 mod places;
 mod running;
 mod stats;
+#[cfg(feature = "hand-over")]
+mod succession;
 mod topic;
 
 pub use builder::Builder;
@@ -25,6 +29,8 @@ pub use config::Config;
 pub use connection_stats::ConnectionStats;
 pub use context::Context;
 pub use error::{Error, Result};
+#[cfg(feature = "hand-over")]
+pub use hand_over::HandOver;
 pub use handle::ServerHandle;
 pub use handler::Handler;
 pub use running::Server;

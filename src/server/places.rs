@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Error, Result};
-use crate::transport::{BindTarget, Listener, LocalAddr, SocketOptions};
+use crate::transport::{BindTarget, Inherited, Listener, LocalAddr, SocketOptions};
 #[cfg(feature = "tls")]
 use crate::transport::{Tls, TlsAcceptor};
 
@@ -40,6 +40,7 @@ impl Places {
     pub(super) fn bind(
         targets: Vec<Target>,
         options: &SocketOptions,
+        mut inherited: Inherited,
     ) -> Result<(Self, Vec<Listener>)> {
         if targets.is_empty() {
             return Err(Error::config(
@@ -49,17 +50,22 @@ impl Places {
         }
         let (mut places, mut listeners) = (Self::default(), Vec::new());
         for target in targets {
-            listeners.extend(places.add(target, options)?);
+            listeners.extend(places.add(target, options, &mut inherited)?);
         }
         Ok((places, listeners))
     }
 
-    fn add(&mut self, target: Target, options: &SocketOptions) -> Result<Vec<Listener>> {
+    fn add(
+        &mut self,
+        target: Target,
+        options: &SocketOptions,
+        inherited: &mut Inherited,
+    ) -> Result<Vec<Listener>> {
         #[cfg(feature = "tls")]
         let acceptor = target.tls.map(TlsAcceptor::new).transpose().map_err(Error::tls)?;
         let name = name(&target.place);
-        let listeners =
-            Listener::bind(target.place, options).map_err(|error| Error::bind(name, error))?;
+        let listeners = Listener::bind(target.place, options, inherited)
+            .map_err(|error| Error::bind(name, error))?;
         for listener in &listeners {
             let address = listener
                 .local_addr()

@@ -14,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 #[cfg(feature = "tls")]
 use super::TlsAcceptor;
-use super::{BindTarget, LocalAddr, SocketOptions, Stream};
+use super::{BindTarget, Inherited, LocalAddr, SocketOptions, Stream};
 use crate::proxy_protocol::TrustedProxies;
 
 /// A non-blocking listening socket.
@@ -55,23 +55,28 @@ pub enum Route {
 }
 
 impl Listener {
-    /// Listens at `target`; a name may resolve to several addresses.
+    /// Listens at `target`; a name may resolve to several addresses. Sockets that listen there already
+    /// are taken.
     ///
     /// # Errors
     ///
     /// What the system says, such as an address in use.
-    pub fn bind(target: BindTarget, options: &SocketOptions) -> io::Result<Vec<Self>> {
+    pub fn bind(
+        target: BindTarget,
+        options: &SocketOptions,
+        inherited: &mut Inherited,
+    ) -> io::Result<Vec<Self>> {
         match target {
-            BindTarget::Tcp(address) => bind_all(&address, options),
-            BindTarget::Unix(path) => Ok(vec![bind_unix(path, options)?]),
+            BindTarget::Tcp(address) => bind_all(&address, options, inherited),
+            BindTarget::Unix(path) => match inherited.take_unix(&path) {
+                Some(listener) => Ok(vec![adopt_unix(listener, Some(path))?]),
+                None => Ok(vec![bind_unix(path, options)?]),
+            },
             BindTarget::TcpListener(listener) => Ok(vec![adopt_tcp(listener, options)?]),
-            BindTarget::UnixListener(listener) => {
-                listener.set_nonblocking(true)?;
-                Ok(vec![Self::Unix(mio::net::UnixListener::from_std(listener), None)])
-            }
+            BindTarget::UnixListener(listener) => Ok(vec![adopt_unix(listener, None)?]),
             BindTarget::Proxied(target, proxies) => {
                 let behind = |listener| Self::Proxied(Box::new(listener), proxies.clone());
-                Ok(Self::bind(*target, options)?.into_iter().map(behind).collect())
+                Ok(Self::bind(*target, options, inherited)?.into_iter().map(behind).collect())
             }
         }
     }
@@ -207,12 +212,20 @@ impl Drop for Listener {
     }
 }
 
-fn bind_all(address: &str, options: &SocketOptions) -> io::Result<Vec<Listener>> {
+fn bind_all(
+    address: &str,
+    options: &SocketOptions,
+    inherited: &mut Inherited,
+) -> io::Result<Vec<Listener>> {
     let resolved: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
     if resolved.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the name resolves to no address"));
     }
-    resolved.into_iter().map(|address| bind_tcp(address, options)).collect()
+    let listen = |address| match inherited.take_tcp(address) {
+        Some(listener) => adopt_tcp(listener, options),
+        None => bind_tcp(address, options),
+    };
+    resolved.into_iter().map(listen).collect()
 }
 
 fn bind_tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Listener> {
@@ -246,9 +259,15 @@ fn bind_unix(path: PathBuf, options: &SocketOptions) -> io::Result<Listener> {
         socket.bind(&address)?;
     }
     socket.listen(backlog(options))?;
-    socket.set_nonblocking(true)?;
-    let listener = mio::net::UnixListener::from_std(socket.into());
-    Ok(Listener::Unix(listener, Some(path)))
+    adopt_unix(socket.into(), Some(path))
+}
+
+fn adopt_unix(
+    listener: std::os::unix::net::UnixListener,
+    file: Option<PathBuf>,
+) -> io::Result<Listener> {
+    listener.set_nonblocking(true)?;
+    Ok(Listener::Unix(mio::net::UnixListener::from_std(listener), file))
 }
 
 /// A socket file that nobody listens on any more refuses connections. So does a file of any other

@@ -4,6 +4,9 @@
 //! [`Stream`] on one of the others.
 
 mod fault;
+#[cfg(feature = "hand-over")]
+mod hand_over;
+mod inherited;
 mod listener;
 mod options;
 mod stream;
@@ -12,6 +15,11 @@ mod target;
 mod tls;
 
 pub use fault::StreamFault;
+#[cfg(feature = "hand-over")]
+pub use hand_over::{
+    DONE, MAX_DESCRIPTOR_COUNT, READY, receive_listeners, relieve, send_listeners,
+};
+pub use inherited::Inherited;
 pub use listener::{Accepted, Listener, Route};
 pub use options::SocketOptions;
 pub use stream::Stream;

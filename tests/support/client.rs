@@ -278,6 +278,13 @@ impl Writer {
         }
     }
 
+    /// Sends a text message, if the server is still there.
+    pub(crate) fn try_send_text(&self, text: &str) -> std::io::Result<()> {
+        let mut frame = Vec::new();
+        encode_frame(&mut frame, true, OpCode::Text, Some(KEY), text.as_bytes());
+        self.try_send_raw(&frame)
+    }
+
     /// Sends, and does not care whether the server is still there.
     pub(crate) fn try_send_raw(&self, bytes: &[u8]) -> io::Result<()> {
         self.socket.write_all(bytes)

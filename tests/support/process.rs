@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,6 +69,12 @@ impl Process {
 
     pub(crate) fn address(&self) -> &LocalAddr {
         &self.address
+    }
+
+    /// Waits for its end, which comes by itself.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().expect("it ends")
     }
 
     pub(crate) fn id(&self) -> u32 {

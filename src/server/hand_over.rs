@@ -1,0 +1,117 @@
+//! How a server is succeeded by another process: settings, and the successor's side.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{Error, Result};
+use crate::transport::{Inherited, receive_listeners, relieve};
+
+/// How long the other process may take for an answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How a server is replaced while its clients stay served; see
+/// [`Builder::hand_over`](super::Builder::hand_over).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandOver {
+    pub(super) path: PathBuf,
+    pub(super) window: Duration,
+    pub(super) deadline: Duration,
+}
+
+impl HandOver {
+    /// Successors come to the Unix-domain socket at `path`. It is made for this user alone, and should
+    /// lie in a directory that nobody else can write to: whoever answers there hands sockets over.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self { path, window: Duration::from_secs(10), deadline: Duration::from_secs(30) }
+    }
+
+    /// Once succeeded, the server closes its connections with 1001 one after another, spread over this
+    /// time: so the successor gets its clients bit by bit. Default: 10 s.
+    #[must_use]
+    pub fn window(self, window: Duration) -> Self {
+        Self { window, ..self }
+    }
+
+    /// How long clients may take then to answer the close frame and to read what waits for them.
+    /// Default: 30 s.
+    #[must_use]
+    pub fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+}
+
+/// The server that is to be succeeded.
+#[derive(Debug)]
+pub(super) struct Predecessor {
+    stream: UnixStream,
+    /// Where it waits for successors: this server does so from now on.
+    pub(super) listener: UnixListener,
+}
+
+impl Predecessor {
+    /// Gets the listeners of the server that runs, if there is one.
+    pub(super) fn find(path: &Path, inherited: &mut Inherited) -> Result<Option<Self>> {
+        let wrong = |error| Error::hand_over(path, error);
+        let start = Instant::now();
+        loop {
+            let stream = match UnixStream::connect(path) {
+                // There is none, or none any more.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::NotFound | ErrorKind::ConnectionRefused
+                    ) =>
+                {
+                    return Ok(None);
+                }
+                stream => stream.map_err(wrong)?,
+            };
+            stream.set_read_timeout(Some(PATIENCE)).map_err(wrong)?;
+            if let Some(listeners) = receive_listeners(&stream).map_err(wrong)? {
+                let mut listeners = listeners.into_iter();
+                let listener = listeners.next().map(UnixListener::from);
+                listeners.try_for_each(|listener| inherited.add(listener)).map_err(wrong)?;
+                let none = || io::Error::other("the predecessor has handed nothing over");
+                return Ok(Some(Self {
+                    stream,
+                    listener: listener.ok_or_else(none).map_err(wrong)?,
+                }));
+            }
+            // It ends, or another successor was quicker.
+            if start.elapsed() > PATIENCE {
+                return Err(wrong(ErrorKind::TimedOut.into()));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Connections are accepted here: it can go.
+    pub(super) fn relieve(self) {
+        if let Err(error) = relieve(&self.stream) {
+            log::warn!("the predecessor has gone before it was relieved: {error}");
+        }
+    }
+}
+
+/// Where the first of a line of servers waits for its successor. Nobody can connect before the
+/// permissions are set.
+pub(super) fn wait_for_successors(path: &Path) -> Result<UnixListener> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(format!(".{}", std::process::id()));
+    let unfinished = PathBuf::from(unfinished);
+    let listen = || {
+        let _ = std::fs::remove_file(&unfinished);
+        let listener = UnixListener::bind(&unfinished)?;
+        std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::rename(&unfinished, path)?;
+        Ok(listener)
+    };
+    listen().map_err(|error| {
+        let _ = std::fs::remove_file(&unfinished);
+        Error::hand_over(path, error)
+    })
+}

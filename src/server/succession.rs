@@ -1,0 +1,181 @@
+//! The thread that waits for a server's successor.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use mio::net::UnixStream;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::ServerHandle;
+use super::hand_over::{HandOver, PATIENCE};
+use crate::transport::{DONE, READY, send_listeners};
+
+const LISTENER: Token = Token(0);
+const SUCCESSOR: Token = Token(1);
+const WAKER: Token = Token(2);
+
+/// How long a successor may take from when it has the listeners to when it accepts connections.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ends the wait: the server ends by itself.
+#[derive(Debug)]
+pub(super) struct CallOff {
+    called_off: AtomicBool,
+    waker: Waker,
+}
+
+impl CallOff {
+    pub(super) fn call_off(&self) {
+        self.called_off.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            log::error!("the thread that waits for a successor cannot be woken: {error}");
+        }
+    }
+}
+
+/// What a wait has come to.
+enum Outcome {
+    /// The successor accepts connections.
+    Succeeded,
+    /// It has gone, or takes too long.
+    Failed(io::Error),
+    CalledOff,
+}
+
+pub(super) struct Succession {
+    settings: HandOver,
+    handle: ServerHandle,
+    poll: Poll,
+    /// Kept as it came, to be handed on.
+    shared: OwnedFd,
+    listener: mio::net::UnixListener,
+    call_off: Arc<CallOff>,
+}
+
+impl Succession {
+    pub(super) fn new(
+        settings: HandOver,
+        handle: ServerHandle,
+        listener: UnixListener,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let call_off = Arc::new(CallOff { called_off: AtomicBool::new(false), waker });
+        let shared = OwnedFd::from(listener.try_clone()?);
+        listener.set_nonblocking(true)?;
+        let mut listener = mio::net::UnixListener::from_std(listener);
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Self { settings, handle, poll, shared, listener, call_off })
+    }
+
+    pub(super) fn call_off(&self) -> Arc<CallOff> {
+        self.call_off.clone()
+    }
+
+    /// Waits until the server has been succeeded or ends.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.next_successor() {
+                Ok(None) => break,
+                Ok(Some(mut successor)) => match self.serve(&mut successor) {
+                    Outcome::Succeeded => return self.retire(&mut successor),
+                    Outcome::CalledOff => break,
+                    Outcome::Failed(error) => {
+                        log::warn!("a successor has given up, this server goes on: {error}");
+                    }
+                },
+                Err(error) => {
+                    log::error!("no successor can come any more: {error}");
+                    break;
+                }
+            }
+        }
+        let _ = std::fs::remove_file(&self.settings.path);
+    }
+
+    /// `None`: called off.
+    fn next_successor(&mut self) -> io::Result<Option<UnixStream>> {
+        loop {
+            if self.is_called_off() {
+                return Ok(None);
+            }
+            match self.listener.accept() {
+                Ok((stream, _)) => return Ok(Some(stream)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(None)?,
+                Err(error) => {
+                    // Descriptors may have run out: there is no hurry.
+                    log::warn!("a successor cannot be accepted: {error}");
+                    self.wait(Some(Duration::from_millis(100)))?;
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, successor: &mut UnixStream) -> Outcome {
+        let handed_over = self
+            .listeners()
+            .and_then(|listeners| send_listeners(&*successor, &listeners))
+            .and_then(|()| self.poll.registry().register(successor, SUCCESSOR, Interest::READABLE));
+        if let Err(error) = handed_over {
+            return Outcome::Failed(error);
+        }
+        let deadline = Instant::now() + START_PATIENCE;
+        loop {
+            let mut answer = [0];
+            match successor.read(&mut answer) {
+                Ok(1) if answer == [READY] => return Outcome::Succeeded,
+                Ok(_) => return Outcome::Failed(ErrorKind::UnexpectedEof.into()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Outcome::Failed(error),
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Outcome::Failed(ErrorKind::TimedOut.into());
+            }
+            if let Err(error) = self.wait(Some(left)) {
+                return Outcome::Failed(error);
+            }
+            if self.is_called_off() {
+                return Outcome::CalledOff;
+            }
+        }
+    }
+
+    /// The successor accepts: this server stops to, and sends its clients away.
+    fn retire(&self, successor: &mut UnixStream) {
+        log::info!(
+            "a successor has taken over: connections are closed over {:?}",
+            self.settings.window
+        );
+        self.handle.retire(self.settings.window, self.settings.deadline, true);
+        // An answer to this comes when accepting has ended.
+        let _ = self.listeners();
+        let _ = successor.write(&[DONE]);
+    }
+
+    /// All listening sockets: where successors come to, and those of the server.
+    fn listeners(&self) -> io::Result<Vec<OwnedFd>> {
+        let (sender, receiver) = mpsc::channel();
+        self.handle.share_listeners(sender);
+        let listeners = receiver.recv_timeout(PATIENCE).map_err(io::Error::other)??;
+        let own = self.shared.try_clone()?;
+        Ok(std::iter::once(own).chain(listeners).collect())
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut Events::with_capacity(4), timeout) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_called_off(&self) -> bool {
+        self.call_off.called_off.load(Ordering::Acquire)
+    }
+}

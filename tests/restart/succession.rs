@@ -1,0 +1,224 @@
+//! One server after another, in one process.
+
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use tickwire::transport::{BindTarget, LocalAddr};
+use tickwire::{Builder, HandOver, ServerHandle};
+
+use super::Directory;
+use super::support::{
+    Client, HttpClient, Mode, Received, Running, Script, Socket, eventually, in_each_mode,
+};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn at_once(path: &Path) -> HandOver {
+    HandOver::at(path).window(Duration::ZERO).deadline(LONG)
+}
+
+/// A server at the same port as the one before it.
+fn builder(mode: Mode, directory: &Directory) -> Builder {
+    mode.builder().event_loops(2).hand_over(at_once(&directory.path()))
+}
+
+/// Answers with its name.
+fn named(name: &'static str) -> Script {
+    Script::new().on_text(move |ctx, _| {
+        ctx.send(name);
+    })
+}
+
+fn who_serves(client: &mut Client) -> String {
+    client.send_text("who are you?");
+    match client.recv() {
+        Received::Text(name) => name,
+        other => panic!("{other:?} instead of a name"),
+    }
+}
+
+fn leave_when_told(mut client: Client) {
+    client.expect_close(1001);
+    client.close(1001, "");
+    client.expect_end();
+}
+
+#[test]
+fn the_successor_serves_whoever_comes_and_the_predecessor_sends_its_clients_away() {
+    in_each_mode(|mode| {
+        let directory = Directory::new("one-after-another");
+        let mut server = Running::start(builder(mode, &directory), named("0"));
+        let address = server.address();
+        for name in ["1", "2", "3"] {
+            let mut client = server.connect();
+            let before = who_serves(&mut client);
+            let successor = Running::start(builder(mode, &directory), named(name));
+            assert_eq!(successor.address(), address);
+            assert_ne!(before, name);
+            let mut new_client = Client::connect(&address);
+            assert_eq!(who_serves(&mut new_client), name);
+            leave_when_told(client);
+            server.join();
+            assert_eq!(who_serves(&mut new_client), name);
+            new_client.leave();
+            server = successor;
+        }
+        drop(server);
+        assert!(!directory.path().exists());
+        assert!(Socket::connect(&address).is_err(), "nobody listens any more");
+    });
+}
+
+/// Those that are there when it happens stay with whom they are until their turn has come.
+#[test]
+fn clients_are_spread_over_the_window() {
+    let directory = Directory::new("window");
+    let slowly = HandOver::at(directory.path()).window(24 * 60 * LONG);
+    let server = Running::start(Mode::Inline.builder().hand_over(slowly), named("old"));
+    let mut clients: Vec<_> = (0..3).map(|_| server.connect()).collect();
+    let successor = Running::start(builder(Mode::Inline, &directory), named("new"));
+    leave_when_told(clients.remove(0));
+    for client in &mut clients {
+        assert_eq!(who_serves(client), "old");
+    }
+    assert_eq!(who_serves(&mut successor.connect()), "new");
+    server.handle().shutdown(LONG);
+    clients.into_iter().for_each(leave_when_told);
+    server.join();
+}
+
+#[test]
+fn every_kind_of_listener_is_handed_over() {
+    let directory = Directory::new("kinds");
+    let unix = directory.0.join("socket");
+    let all = |builder: Builder| {
+        let builder = builder.bind("127.0.0.1:0").bind(BindTarget::Unix(unix.clone()));
+        #[cfg(feature = "tls")]
+        let builder = builder.bind_tls("127.0.0.2:0", super::support::tls::server_tls());
+        builder
+    };
+    let start = |name| Running::start(all(builder(Mode::Inline, &directory)), named(name));
+    let addresses = |server: &ServerHandle| server.local_addrs().to_vec();
+    let server = start("old");
+    let expected = addresses(server.handle());
+    let successor = start("new");
+    assert_eq!(addresses(successor.handle()), expected);
+    server.join();
+    assert!(unix.exists(), "the file is the successor's");
+    for address in &expected[..3] {
+        let mut client = Client::connect(address);
+        assert_eq!(who_serves(&mut client), "new");
+        client.leave();
+    }
+    #[cfg(feature = "tls")]
+    {
+        let config = super::support::tls::client_config();
+        let mut client = super::support::Dial::new(&expected[3]).tls(config).connect();
+        assert_eq!(who_serves(&mut client), "new");
+        client.leave();
+    }
+    drop(successor);
+    assert!(!unix.exists());
+}
+
+#[test]
+fn a_successor_that_does_not_start_changes_nothing() {
+    let directory = Directory::new("fails");
+    let server = Running::start(builder(Mode::Inline, &directory), named("old"));
+    let mut client = server.connect();
+    let blocker = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let taken = blocker.local_addr().expect("an address");
+    let failing = builder(Mode::Inline, &directory).bind(taken);
+    assert!(failing.start(named("new")).expect_err("an address in use").is_bind());
+    drop(blocker);
+    // And one that has the sockets already when it goes, and some that are none at all.
+    for _ in 0..3 {
+        let mut stranger = UnixStream::connect(directory.path()).expect("it waits");
+        let mut greeting = [0; 16];
+        stranger.read_exact(&mut greeting).expect("a greeting");
+    }
+    drop(UnixStream::connect(directory.path()).expect("it waits"));
+    assert_eq!(who_serves(&mut client), "old");
+    assert_eq!(who_serves(&mut server.connect()), "old");
+    let successor = Running::start(builder(Mode::Inline, &directory), named("new"));
+    leave_when_told(client);
+    server.join();
+    assert_eq!(who_serves(&mut successor.connect()), "new");
+}
+
+#[test]
+fn only_this_user_may_succeed_and_a_stale_file_is_replaced() {
+    let directory = Directory::new("files");
+    drop(std::os::unix::net::UnixListener::bind(directory.path()).expect("bind"));
+    let server = Running::start(builder(Mode::Inline, &directory), named("only"));
+    let mode = std::fs::metadata(directory.path()).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let names: Vec<_> = std::fs::read_dir(&directory.0).expect("a directory").collect();
+    assert_eq!(names.len(), 1, "nothing else is left there: {names:?}");
+    drop(server);
+    assert!(!directory.path().exists());
+}
+
+#[test]
+fn who_answers_at_the_path_must_be_a_server_of_this_kind() {
+    let directory = Directory::new("stranger");
+    let stranger = std::os::unix::net::UnixListener::bind(directory.path()).expect("bind");
+    let answering = std::thread::spawn(move || {
+        use std::io::Write;
+        let (mut stream, _) = stranger.accept().expect("a successor");
+        stream.write_all(b"220 mail.example ESMTP ready\r\n").expect("a greeting");
+    });
+    let error = builder(Mode::Inline, &directory).start(named("new")).expect_err("a stranger");
+    assert!(error.is_hand_over(), "{error}");
+    assert!(error.to_string().contains("hand-over"), "{error}");
+    answering.join().expect("it has answered");
+
+    let nowhere = HandOver::at("/no/such/directory/hand-over");
+    let error =
+        Mode::Inline.builder().hand_over(nowhere).start(named("new")).expect_err("no place");
+    assert!(error.is_hand_over(), "{error}");
+}
+
+/// It is let in by the one that ends, and finds nobody: it starts by itself.
+#[test]
+fn a_server_that_ends_meanwhile_is_not_succeeded() {
+    in_each_mode(|mode| {
+        let directory = Directory::new("ends");
+        let server = Running::start(builder(mode, &directory), named("old"));
+        let client = server.connect();
+        server.handle().shutdown(LONG);
+        eventually("nobody can succeed it", || {
+            let connected = UnixStream::connect(directory.path());
+            connected.is_err_and(|error| {
+                [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind())
+            })
+        });
+        let successor = Running::start(builder(mode, &directory), named("new"));
+        assert_eq!(who_serves(&mut successor.connect()), "new");
+        leave_when_told(client);
+        server.join();
+    });
+}
+
+/// Connections that wait in the backlog when it happens, and when nobody accepts for a while.
+#[test]
+fn what_waits_in_the_backlog_is_accepted_by_one_of_the_two() {
+    let directory = Directory::new("backlog");
+    let server = Running::start(builder(Mode::Inline, &directory), named("old"));
+    let address = server.address();
+    let coming = std::thread::spawn(move || {
+        let served = |_| {
+            let http = HttpClient::connect(&address);
+            http.get("/");
+            u32::from(http.response().status == 404)
+        };
+        (0..2000).map(served).sum::<u32>()
+    });
+    let successor = Running::start(builder(Mode::Inline, &directory), named("new"));
+    server.join();
+    assert_eq!(coming.join().expect("no connection was lost"), 2000);
+    assert!(matches!(successor.address(), LocalAddr::Tcp(_)));
+}
