@@ -239,7 +239,7 @@ mod tests {
         payload
     }
 
-    fn message(template: &Template, payload: &'static [u8]) -> Message<'static> {
+    fn message<'a>(template: &Template, payload: &'a [u8]) -> Message<'a> {
         match template.opcode {
             OpCode::Text => Message::Text(std::str::from_utf8(payload).unwrap()),
             _ => Message::Binary(payload),
@@ -252,8 +252,8 @@ mod tests {
             for len in (0..20).chain([125, 126, 5000, 70_000]) {
                 let template = Template::new(opcode, len);
                 for (connection, number) in [(0, 0), (1, 1), (0xfe_dcba, 0x12_3456_789a)] {
-                    let payload: &[u8] = received(&template, connection, number).leak();
-                    let message = message(&template, payload);
+                    let payload = received(&template, connection, number);
+                    let message = message(&template, &payload);
                     assert_eq!(payload.len(), len);
                     assert_eq!(template.check(message, connection, number), Content::Expected);
                     if len > 0 {
