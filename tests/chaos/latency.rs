@@ -22,6 +22,8 @@ pub(crate) struct Latencies {
 struct Inner {
     phase: Phase,
     now: Histogram<u64>,
+    /// Since it was last asked for, whatever the phase.
+    recent: Histogram<u64>,
     quiet: Phases,
     chaos: Phases,
 }
@@ -49,14 +51,20 @@ pub(crate) struct Summary {
 impl Latencies {
     pub(crate) fn new() -> Self {
         let phases = || Phases { all: histogram(), p99s: Vec::new() };
-        let inner =
-            Inner { phase: Phase::Neither, now: histogram(), quiet: phases(), chaos: phases() };
+        let inner = Inner {
+            phase: Phase::Neither,
+            now: histogram(),
+            recent: histogram(),
+            quiet: phases(),
+            chaos: phases(),
+        };
         Self { inner: Mutex::new(inner) }
     }
 
     pub(crate) fn record(&self, latency: Duration) {
         let nanos = latency.as_nanos() as u64;
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.recent.saturating_record(nanos);
         if inner.phase != Phase::Neither {
             inner.now.saturating_record(nanos);
         }
@@ -65,7 +73,7 @@ impl Latencies {
     /// Ends a phase and begins another; returns the 99th percentile of the one that ends.
     pub(crate) fn enter(&self, phase: Phase) -> Duration {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { phase: last, now, quiet, chaos } = &mut *inner;
+        let Inner { phase: last, now, quiet, chaos, .. } = &mut *inner;
         let p99 = now.value_at_quantile(0.99);
         match last {
             Phase::Quiet => quiet.add(now),
@@ -75,6 +83,15 @@ impl Latencies {
         now.reset();
         *last = phase;
         Duration::from_nanos(p99)
+    }
+
+    /// The 99th percentile since this was last called.
+    pub(crate) fn take_recent_p99(&self) -> Option<Duration> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = !inner.recent.is_empty();
+        let p99 = is_known.then(|| Duration::from_nanos(inner.recent.value_at_quantile(0.99)));
+        inner.recent.reset();
+        p99
     }
 
     /// Of the quiet phases, and of those of chaos.

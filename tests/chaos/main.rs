@@ -10,8 +10,9 @@
 //! CHAOS_SECONDS=1800 cargo test --release --all-features --test chaos
 //! ```
 //!
-//! runs it for so long, ten seconds by default. How long echoes took is reported; it is judged only
-//! then, and only if it is absurd, for it depends on what else the machine does.
+//! runs it for so long, ten seconds by default, and draws how long echoes took and what the server held
+//! meanwhile. How long echoes took is reported; it is judged only then, and only if it is absurd, for it
+//! depends on what else the machine does.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -21,6 +22,7 @@ mod churn;
 mod cores;
 mod good;
 mod latency;
+mod picture;
 mod scene;
 mod serve;
 mod settings;

@@ -12,7 +12,6 @@ const MAX_HEAD_LEN: usize = 8 << 10;
 const MAX_LANE_LEN: usize = 1 << 20;
 const EVENT_LOOP_COUNT: usize = 2;
 
-/// A hostile client that waits for the server's patience to end waits for so long.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(1500);
 const PING_INTERVAL: Duration = Duration::from_millis(1500);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(6);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::attack::{self, Answers, GONE};
 use crate::good::Crew;
 use crate::latency::{Phase, Summary};
+use crate::picture::Picture;
 use crate::scene::{Scene, this_program};
 use crate::{cores, settings};
 
@@ -33,14 +34,15 @@ pub(crate) fn run(handler_thread_count: usize, length: Duration, mut is_judged: 
     scene.publish();
     let mut memory = Memory::default();
     let mut answers = Answers::new();
+    let mut picture = Picture::new(length);
     let round_count = (length.div_duration_f64(ROUND).round() as u32).max(1);
     let round = length / round_count;
     for at in 0..round_count {
-        let quiet = pass(&scene, &mut crew, Phase::Quiet, round.mul_f64(QUIET));
+        let quiet = pass(&scene, &mut crew, &mut picture, Phase::Quiet, round.mul_f64(QUIET));
         memory.quiet.push(scene.process.resident_len());
         scene.process.forget_peak();
         let attackers = start_attackers(&scene, round.mul_f64(1.0 - QUIET));
-        let chaos = pass(&scene, &mut crew, Phase::Chaos, round.mul_f64(1.0 - QUIET));
+        let chaos = pass(&scene, &mut crew, &mut picture, Phase::Chaos, round.mul_f64(1.0 - QUIET));
         is_judged &= chaos.waited < MAX_WAIT;
         gather(attackers, &mut answers);
         memory.peaks.push(scene.process.peak_resident_len());
@@ -54,7 +56,10 @@ pub(crate) fn run(handler_thread_count: usize, length: Duration, mut is_judged: 
     crew.finish(publication_count);
     memory.quiet.push(scene.process.resident_len());
     scene.quit();
-    check_answers(&answers, round.mul_f64(1.0 - QUIET) > settings::PATIENCE.mul_f64(1.3));
+    let mode = if handler_thread_count == 0 { "inline" } else { "handler-threads" };
+    println!("  picture: {}", picture.save(mode).display());
+    let had_time = is_judged && round.mul_f64(1.0 - QUIET) > settings::PATIENCE.mul_f64(1.3);
+    check_answers(&answers, had_time, is_judged);
     memory.check(handler_thread_count);
     check_latencies(shared.latencies.summaries(), is_judged);
 }
@@ -69,15 +74,26 @@ struct Passed {
 }
 
 /// Lets a phase pass.
-fn pass(scene: &Scene, crew: &mut Crew, phase: Phase, time: Duration) -> Passed {
+fn pass(
+    scene: &Scene,
+    crew: &mut Crew,
+    picture: &mut Picture,
+    phase: Phase,
+    time: Duration,
+) -> Passed {
     let times = || (scene.process.cpu_time(), scene.process.waited_for_cores());
     let (start, before) = (Instant::now(), times());
-    crew.shared.latencies.enter(phase);
+    let shared = crew.shared.clone();
+    let latencies = &shared.latencies;
+    latencies.enter(phase);
     while start.elapsed() < time {
         crew.check();
+        if picture.is_due() {
+            picture.add(phase, latencies.take_recent_p99(), scene.process.resident_len());
+        }
         std::thread::sleep(Duration::from_millis(50));
     }
-    let p99 = crew.shared.latencies.enter(Phase::Neither);
+    let p99 = latencies.enter(Phase::Neither);
     let (after, elapsed) = (times(), start.elapsed());
     Passed {
         p99,
@@ -116,8 +132,10 @@ fn gather(attackers: Child, answers: &mut Answers) {
     }
 }
 
-/// Each attack was answered as it should be, and, if there was the time, at least once.
-fn check_answers(answers: &Answers, had_time: bool) {
+/// Each attack was answered as it should be, and, if there was the time, at least once. Where other
+/// things run, some attackers may have been too slow to get as far as their attack.
+fn check_answers(answers: &Answers, had_time: bool, is_judged: bool) {
+    const TOO_SLOW: [&str; 2] = ["not let in", "http 408"];
     println!("  attacks, and how they were answered:");
     let mut wrong = Vec::new();
     for attack in attack::all() {
@@ -125,7 +143,10 @@ fn check_answers(answers: &Answers, had_time: bool) {
         let list: Vec<_> =
             given.iter().map(|(answer, count)| format!("{count} {answer}")).collect();
         println!("    {:32} {}", attack.name, list.join(", "));
-        let is_right = |answer: &str| answer == GONE || attack.answers.contains(&answer);
+        let is_right = |answer: &str| {
+            let is_late = !is_judged && TOO_SLOW.contains(&answer);
+            answer == GONE || is_late || attack.answers.contains(&answer)
+        };
         wrong.extend(
             given
                 .keys()

@@ -132,7 +132,9 @@ impl Ground {
 }
 
 fn made(socket: io::Result<Socket>) -> Result<Socket, Answer> {
-    socket.map_err(|error| refusal(&error))
+    let socket = socket.map_err(|error| refusal(&error))?;
+    socket.set_write_timeout(GLANCE).expect("a timeout");
+    Ok(socket)
 }
 
 /// Why there is no connection.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::ground::Ground;
 use super::{Answer, Attack, GONE, rest};
-use crate::settings::{MAX_PER_ADDRESS, Reach};
+use crate::settings::{HANDSHAKE_TIMEOUT, MAX_PER_ADDRESS, Reach};
 
 /// Connections of a storm.
 pub(super) const STORM_COUNT: usize = 60;
 
-pub(super) const ATTACKS: [Attack; 8] = [
+pub(super) const ATTACKS: [Attack; 10] = [
     Attack {
         name: "slow loris",
         count: 12,
@@ -57,6 +57,22 @@ pub(super) const ATTACKS: [Attack; 8] = [
         run: |ground| vanish(ground, false),
         pause: Duration::from_millis(10),
         answers: &["gone"],
+    },
+    Attack {
+        name: "pages, never reads",
+        count: 4,
+        reach: Reach::Request,
+        run: pages,
+        pause: Duration::from_millis(50),
+        answers: &["http 200", "reset"],
+    },
+    Attack {
+        name: "flood behind the request",
+        count: 4,
+        reach: Reach::Backlog,
+        run: flood_behind,
+        pause: Duration::from_millis(100),
+        answers: &["http 101", "reset"],
     },
     Attack {
         name: "all from one address",
@@ -111,6 +127,24 @@ fn endless_head(ground: &Ground) -> Result<Answer, Answer> {
             break;
         }
     }
+    Ok(ground.answer_without(&socket))
+}
+
+/// Asks for a page a thousand times, and reads nothing while that is answered.
+fn pages(ground: &Ground) -> Result<Answer, Answer> {
+    let socket = ground.socket()?;
+    let requests = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(1000);
+    let _ = socket.write_all(&requests);
+    rest(ground, HANDSHAKE_TIMEOUT / 2);
+    Ok(ground.answer_without(&socket))
+}
+
+/// Does not wait for the upgrade to be accepted, nor for any echo, and then breaks the protocol.
+fn flood_behind(ground: &Ground) -> Result<Answer, Answer> {
+    let socket = ground.socket()?;
+    let frames = [REQUEST, &b"\x81\x84\0\0\0\0echo".repeat(5000), b"\xff\xff"].concat();
+    let _ = socket.write_all(&frames);
+    rest(ground, Duration::from_millis(500));
     Ok(ground.answer_without(&socket))
 }
 
