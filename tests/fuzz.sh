@@ -6,6 +6,7 @@
 #   tests/fuzz.sh --seconds 3600   all targets, an hour each
 #   tests/fuzz.sh frames           one target; more may be named
 #   tests/fuzz.sh frames FILE      one input again, such as one that was found
+#   tests/fuzz.sh --lint           clippy as well, which shares the build
 #
 # What is learnt stays in the target directory, in fuzz-corpus/TARGET, and is where the next run begins.
 # What breaks a promise is written to fuzz-artifacts/TARGET beside it.
@@ -24,6 +25,7 @@ readonly INSTRUMENTATION=(
     -Cllvm-args=-sanitizer-coverage-trace-compares
 )
 SECONDS_EACH=10
+LINT=false
 TARGETS=()
 INPUTS=()
 
@@ -43,6 +45,7 @@ main() {
         "$PROGRAMS/${TARGETS[0]}" "${INPUTS[@]}"
         return
     fi
+    if [[ $LINT == true ]]; then cargo clippy "${build[@]}" --all-targets -- -D warnings; fi
     cargo test "${build[@]}" --lib
     local target failed=()
     for target in "${TARGETS[@]}"; do
@@ -78,6 +81,7 @@ parse_arguments() {
                 shift
                 SECONDS_EACH=${1:?--seconds needs a number}
                 ;;
+            --lint) LINT=true ;;
             -h | --help)
                 sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
                 exit 0
