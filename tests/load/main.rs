@@ -12,6 +12,8 @@ mod open_loop;
 mod plain_echo;
 mod program;
 mod raw_server;
+#[cfg(feature = "tls")]
+mod secure;
 mod subscriptions;
 
 #[allow(dead_code, reason = "the parts are put to use by the example's `main`")]

@@ -38,6 +38,27 @@ fn it_verifies_books_in_both_encodings_and_ends_on_an_interrupt() {
     }
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn it_verifies_books_over_tls_of_a_feed_that_it_trusts() {
+    let paths = {
+        let files = crate::support::tls::files();
+        [&files.certificate, &files.key, &files.authority].map(|it| it.display().to_string())
+    };
+    let [certificate, key, authority] = &paths;
+    let secured = ["--symbols", "2", "--tls-cert", certificate, "--tls-key", key];
+    let feed = Feed::start(MODES[0], &secured);
+    let url = format!("wss://{}/ws", feed.host());
+    let client = Program::start("market_feed_client", &["--tls-ca", authority, &url]);
+    eventually("books are verified", || count(&last_fields(&client, "total"), "verified") > 50);
+    client.signal("INT");
+    assert!(client.ended().status.success());
+    let client = Program::start("market_feed_client", &[&url]);
+    eventually("it does not trust the feed by itself", || {
+        client.stderr().iter().any(|line| line.contains("certificate"))
+    });
+}
+
 #[test]
 fn it_comes_back_when_the_feed_does() {
     let feed = Feed::start(MODES[0], &["--symbols", "2"]);

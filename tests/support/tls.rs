@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rcgen::{
@@ -97,11 +97,28 @@ impl Authority {
 
 /// Writes a file for this test's servers to read; the name must be the test's own.
 pub(crate) fn write_file(name: &str, contents: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let path = folder.join(name);
+    let path = folder().join(name);
     std::fs::write(&path, contents).expect("a file");
     path
+}
+
+/// A folder of this run alone: another one may be under way. What runs that are over have left goes.
+fn folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let runs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("certificates");
+        let own = runs.join(std::process::id().to_string());
+        std::fs::create_dir_all(&own).expect("a folder");
+        for run in std::fs::read_dir(runs).into_iter().flatten().flatten() {
+            if Path::new("/proc/self").exists()
+                && !Path::new("/proc").join(run.file_name()).exists()
+            {
+                // Whoever else has noticed may be quicker.
+                let _ = std::fs::remove_dir_all(run.path());
+            }
+        }
+        own
+    })
 }
 
 /// The authority that tests use unless they have one of their own.
@@ -110,14 +127,30 @@ pub(crate) fn authority() -> &'static Authority {
     AUTHORITY.get_or_init(|| Authority::new("an authority for tests"))
 }
 
+/// The files that servers under test are set up with.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    /// Who has issued that certificate.
+    pub(crate) authority: PathBuf,
+}
+
+pub(crate) fn files() -> &'static Files {
+    static FILES: OnceLock<Files> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let Identity { certificate, key } = authority().issue(&[NAME, "localhost", "127.0.0.1"]);
+        Files {
+            certificate: write_file("server.pem", &certificate),
+            key: write_file("server.key", &key),
+            authority: write_file("authority.pem", &authority().pem()),
+        }
+    })
+}
+
 /// What servers under test are set up with.
 pub(crate) fn server_tls() -> Tls {
-    static FILES: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
-    let (certificate, key) = FILES.get_or_init(|| {
-        let Identity { certificate, key } = authority().issue(&[NAME, "localhost", "127.0.0.1"]);
-        (write_file("server.pem", &certificate), write_file("server.key", &key))
-    });
-    Tls::from_files(certificate, key)
+    Tls::from_files(&files().certificate, &files().key)
 }
 
 /// What clients are set up with.
