@@ -40,8 +40,8 @@ pub enum CompressionMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DedicatedCompression {
     /// The window of what is sent, 8 to 15 bits. Default: 15. A connection that sends takes 4 times
-    /// that window (32 KiB at 15 bits) and up to 240 KiB beside it, until it is silent for so long
-    /// that it is pinged.
+    /// that window, which is 32 KiB at 15 bits, and up to 150 KiB beside it, until it is silent for so
+    /// long that it is pinged.
     pub server_window_bits: u8,
     /// The window of what is received, 8 to 15 bits. Default: 15. A connection holds what it has
     /// received, up to that much.

@@ -26,8 +26,9 @@ impl Compressor {
             level: i32::from(level.clamp(1, 9)),
             // Without a header, says the sign.
             window_bits: -bits,
-            // More symbols a block than the window has bytes for are of no use.
-            mem_level: (bits - 7).clamp(4, 8),
+            // Blocks of 2^(6 + this) symbols. More of them than the window has bytes are of no use, and
+            // more than 4,096 make no message shorter by a percent, for 36 KiB.
+            mem_level: (bits - 7).clamp(4, 6),
             ..DeflateConfig::default()
         };
         Self { inner: Deflate::new_with_config(config) }
