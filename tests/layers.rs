@@ -66,6 +66,16 @@ fn files_are_short() {
     assert_none(crate_files().iter().filter_map(too_long));
 }
 
+/// Deadlines must not depend on somebody setting the clock.
+#[test]
+fn time_is_monotonic() {
+    let wall_clocks = |file: &File| {
+        let line = line_of(file, &["SystemTime", "UNIX_EPOCH"])?;
+        Some(format!("src/{}:{line}: the wall clock, which jumps", file.path))
+    };
+    assert_none(crate_files().iter().filter_map(wall_clocks));
+}
+
 fn assert_none(violations: impl IntoIterator<Item = String>) {
     let violations: Vec<String> = violations.into_iter().collect();
     assert!(violations.is_empty(), "\n{}", violations.join("\n"));

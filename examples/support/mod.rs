@@ -53,6 +53,12 @@ pub(crate) struct ServerArgs {
     /// What clients may do. Examples are there to be measured, which takes more than strangers may.
     #[arg(long, value_name = "PRESET", default_value = "trusted")]
     pub(crate) limits: Preset,
+    /// Seconds of a client's silence before it is sent a ping.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub(crate) ping_interval: f64,
+    /// Seconds of a client's silence before it is given up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    pub(crate) idle_timeout: f64,
     /// Connections accepted in all.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) max_connections: usize,
@@ -90,6 +96,8 @@ impl ServerArgs {
             .event_loops(self.event_loops)
             .handler_threads(self.handler_threads)
             .max_connections(self.max_connections)
+            .ping_interval(Duration::from_secs_f64(self.ping_interval))
+            .idle_timeout(Duration::from_secs_f64(self.idle_timeout))
             .limits(limits)
             .max_backpressure(2 * MAX_MESSAGE_LEN);
         #[cfg(feature = "deflate")]

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::ConnectionId;
 use super::addresses::Visit;
 use super::outbox::Replies;
-use super::retire::Retirement;
+use super::withdraw::Withdrawal;
 use crate::frame::CloseCode;
 use crate::handshake::Response;
 use crate::protocol::Compress;
@@ -90,7 +90,7 @@ pub(crate) enum Command {
     ShareListeners(std::sync::mpsc::Sender<std::io::Result<Vec<std::os::fd::OwnedFd>>>),
     /// Stop accepting, close one after another with 1001, then shut down. Goes to the loop that
     /// accepts, which tells the others.
-    Retire(Retirement),
+    Withdraw(Withdrawal),
     /// Stop accepting, close everything with 1001, end by the deadline.
     Shutdown {
         deadline: Instant,

@@ -60,7 +60,7 @@ impl<S: Service> EventLoop<S> {
                 // Whoever has asked may have gone.
                 let _ = reply.send(self.acceptor.share());
             }
-            Command::Retire(plan) => self.begin_to_retire(plan),
+            Command::Withdraw(plan) => self.begin_to_withdraw(plan),
             Command::Shutdown { deadline } => self.shut_down(deadline),
         }
     }
@@ -133,7 +133,7 @@ impl<S: Service> EventLoop<S> {
             return;
         }
         self.deadline = Some(deadline);
-        self.retiring = None;
+        self.withdrawing = None;
         self.stop_accepting(false);
         let keys: Vec<u32> = self.connections.iter().map(|(key, _)| key as u32).collect();
         for key in keys {

@@ -80,7 +80,7 @@ impl Session {
     /// No message goes to the handler any more, and none is taken from it.
     #[inline]
     pub(super) fn is_closing(&self, flags: Flags) -> bool {
-        self.endpoint.is_close_sent() || flags.contains(Flags::CLOSE_POSTED)
+        self.endpoint.is_close_sent() || flags.intersects(Flags::CLOSE_POSTED.union(Flags::BROKEN))
     }
 
     /// Nothing more is taken in, and what callbacks still send goes before our close frame.

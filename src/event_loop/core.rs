@@ -47,6 +47,8 @@ pub(crate) struct Core {
     /// The tick of this turn: time is read once a turn.
     pub(super) now: Tick,
     pub(super) wheel: TimerWheel,
+    /// Nobody is given up before: the loop has not run for a while, and could hear nobody.
+    pub(super) lenient_until: Tick,
     /// Connections to come back to in the next turn, though no readiness will say so.
     pub(super) ready: Vec<u32>,
     /// Connections with publications in their queue that have not been offered to the socket.
@@ -71,6 +73,7 @@ impl Core {
             clock,
             now: tick,
             wheel: TimerWheel::new(tick),
+            lenient_until: tick,
             ready: Vec::new(),
             dirty: VecDeque::new(),
             counters: Counters::default(),

@@ -13,6 +13,16 @@ use super::timer_wheel::{Entry, Planned, TICK, Tick};
 use crate::handshake::Response;
 use crate::protocol::KeepAliveAction;
 
+/// A loop that comes so late to its timers has not run meanwhile: its process was stopped, its machine
+/// suspended or starved, a callback has blocked.
+const LATE: Duration = Duration::from_secs(1);
+
+/// So long it listens then before it gives anybody up: what they have sent may wait to be read.
+const LENIENCE: Duration = Duration::from_secs(1);
+
+/// Deadlines looked at in one turn: after a jump of time all have come at once.
+const MAX_LOOKS_PER_TURN: usize = 1024;
+
 /// What a connection's deadline calls for.
 enum Due {
     /// Ask again then; never if `None`.
@@ -31,7 +41,8 @@ impl<S: Service> EventLoop<S> {
         let tick = match due(connection, &self.core.config, self.core.now) {
             Due::At(None) => return,
             Due::At(Some(tick)) => tick,
-            Due::Ping | Due::CatchUp | Due::GiveUp(_) => self.core.now.after(TICK),
+            Due::Ping | Due::CatchUp => self.core.now.after(TICK),
+            Due::GiveUp(_) => self.core.now.after(TICK).later(self.core.lenient_until),
         };
         let planned = connection.io.scheduled.tick();
         if planned.is_none_or(|planned| !tick.is_at_or_after(planned)) {
@@ -40,10 +51,16 @@ impl<S: Service> EventLoop<S> {
         }
     }
 
-    /// Looks at every connection whose planned look has come.
+    /// Looks at the connections whose planned look has come. Those that are too many for one turn stay
+    /// in `entries`.
     pub(super) fn expire(&mut self, entries: &mut Vec<Entry>) {
-        self.core.wheel.expire(self.core.now, entries);
-        for entry in entries.drain(..) {
+        let now = self.core.now;
+        if self.core.wheel.lateness(now) >= LATE {
+            self.core.lenient_until = now.after(LENIENCE);
+        }
+        self.core.wheel.expire(now, entries);
+        for _ in 0..MAX_LOOKS_PER_TURN {
+            let Some(entry) = entries.pop() else { break };
             if entry.key == RETIREMENT {
                 self.core.retire();
                 continue;
@@ -61,8 +78,14 @@ impl<S: Service> EventLoop<S> {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         match due(connection, &self.core.config, self.core.now) {
             Due::At(_) => {}
+            Due::GiveUp(_) if !self.core.now.is_at_or_after(self.core.lenient_until) => {}
             Due::Ping => {
                 connection.io.flags.insert(Flags::PINGED);
+                // It has as long for its answer as if it had been asked in time.
+                if let Some(interval) = self.core.config.keep_alive.ping_interval {
+                    let io = &mut connection.io;
+                    io.since = io.since.later(self.core.now.before(interval));
+                }
                 if let Phase::Open(open) = &mut connection.phase {
                     let (io, session, core) =
                         (&mut connection.io, &mut open.session, &mut self.core);

@@ -35,7 +35,6 @@ mod proxied;
 mod rate;
 mod read;
 mod reader_stats;
-mod retire;
 mod service;
 mod sockets;
 mod subscribe;
@@ -45,6 +44,7 @@ mod timer_wheel;
 mod tls;
 mod turn;
 mod upgrade;
+mod withdraw;
 mod write;
 
 pub use close::Closed;
@@ -64,7 +64,7 @@ pub(crate) use outlet::Outlet;
 pub(crate) use post::{
     Patience, post, publish, stand_at_handler, subscribe, subscribe_prefix, supply_snapshot,
 };
-pub(crate) use retire::Retirement;
 pub(crate) use service::{Answer, Service};
 pub(crate) use timer_wheel::Tick;
 pub(crate) use turn::{EventLoop, Seat, Unstarted};
+pub(crate) use withdraw::Withdrawal;

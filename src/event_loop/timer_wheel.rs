@@ -47,6 +47,17 @@ impl Tick {
         Self(self.0.wrapping_add(ticks as u32))
     }
 
+    /// The later of two.
+    pub(crate) fn later(self, other: Self) -> Self {
+        if self.is_at_or_after(other) { self } else { other }
+    }
+
+    /// The tick that is so much earlier.
+    pub(crate) fn before(self, time: Duration) -> Self {
+        let ticks = (time.as_millis() / TICK.as_millis()).min(1 << 30);
+        Self(self.0.wrapping_sub(ticks as u32))
+    }
+
     /// The time from `earlier` to this tick; zero if it is the later one.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         if self.is_at_or_after(earlier) {
@@ -126,6 +137,11 @@ impl TimerWheel {
             self.first = slot;
         }
         self.len += 1;
+    }
+
+    /// How long something has been due that has not been asked for.
+    pub(crate) fn lateness(&self, now: Tick) -> Duration {
+        if self.len == 0 { Duration::ZERO } else { now.since(self.first) }
     }
 
     /// Moves what is due by `now` to `due`.
@@ -215,6 +231,18 @@ mod tests {
             wheel.insert(key, Tick(1 + key));
         }
         assert_eq!(expire(&mut wheel, 20_000).len(), 5000);
+    }
+
+    #[test]
+    fn lateness_is_that_of_the_first_entry() {
+        let mut wheel = TimerWheel::new(Tick(1));
+        assert_eq!(wheel.lateness(Tick(500)), Duration::ZERO);
+        wheel.insert(1, Tick(100));
+        wheel.insert(2, Tick(110));
+        assert_eq!(wheel.lateness(Tick(99)), Duration::ZERO);
+        assert_eq!(wheel.lateness(Tick(102)), 2 * TICK);
+        expire(&mut wheel, 105);
+        assert_eq!(wheel.lateness(Tick(120)), 10 * TICK);
     }
 
     #[test]

@@ -19,9 +19,9 @@ use super::fan_out::Outbound;
 use super::flags::Flags;
 use super::link::{LoopLink, Loops};
 use super::post::stand_at_loop;
-use super::retire::Retiring;
 use super::service::Service;
 use super::timer_wheel::Entry;
+use super::withdraw::Withdrawing;
 use super::{Closed, ConnectionId};
 use crate::mailbox::Inbox;
 use crate::pubsub::{PrefixTable, SubscriberTable, TopicRegistry};
@@ -54,7 +54,7 @@ pub(crate) struct EventLoop<S: Service> {
     pub(super) topics: Arc<TopicRegistry>,
     pub(super) outbound: Outbound,
     /// Once its clients are sent away, one after another.
-    pub(super) retiring: Option<Retiring>,
+    pub(super) withdrawing: Option<Withdrawing>,
     /// When to end, once shutting down.
     pub(super) deadline: Option<Instant>,
 }
@@ -117,7 +117,7 @@ impl<S: Service> EventLoop<S> {
             acceptor: Acceptor::new(listeners, accept_rate),
             stalled: vec![Vec::new(); lane_count],
             outbound: Outbound::new(),
-            retiring: None,
+            withdrawing: None,
             deadline: None,
         }
     }
@@ -128,7 +128,7 @@ impl<S: Service> EventLoop<S> {
         let mut events = Events::with_capacity(EVENTS_CAPACITY);
         let mut due = Vec::new();
         while !self.is_finished() {
-            self.wait(&mut events);
+            self.wait(&mut events, due.is_empty());
             self.turn(&events, &mut due);
         }
         self.end();
@@ -153,8 +153,8 @@ impl<S: Service> EventLoop<S> {
         self.flush_dirty();
         self.core.plan_retirement();
         self.expire(due);
-        if self.retiring.is_some() {
-            self.retire(now);
+        if self.withdrawing.is_some() {
+            self.withdraw(now);
         }
         self.core.counters.turns += 1;
         self.core.count_deflated();
@@ -225,10 +225,12 @@ impl<S: Service> EventLoop<S> {
         self.hand_out_publications();
     }
 
-    /// Sleeps until there is something to do.
-    fn wait(&mut self, events: &mut Events) {
-        let idle =
-            self.core.ready.is_empty() && self.core.dirty.is_empty() && !self.outbound.is_pending();
+    /// Sleeps until there is something to do; not at all if something is left of the last turn.
+    fn wait(&mut self, events: &mut Events, all_done: bool) {
+        let idle = all_done
+            && self.core.ready.is_empty()
+            && self.core.dirty.is_empty()
+            && !self.outbound.is_pending();
         let timeout = if idle && self.inbox.prepare_to_sleep() {
             self.timeout()
         } else {
@@ -249,8 +251,8 @@ impl<S: Service> EventLoop<S> {
         let timers = self.core.wheel.timeout(&self.core.clock, now);
         let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
         let accept = self.acceptor.timeout(now);
-        let retirement = self.retirement_timeout(now);
-        [timers, deadline, accept, retirement].into_iter().flatten().min()
+        let withdrawal = self.withdrawal_timeout(now);
+        [timers, deadline, accept, withdrawal].into_iter().flatten().min()
     }
 
     /// Takes a connection in: it has been counted already.

@@ -151,7 +151,7 @@ impl<S: Service> EventLoop<S> {
     fn respond(&mut self, key: u32, rules: ResponseRules, response: &Response) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         // A handler thread may have decided so long that the server is ending.
-        let is_ending = self.deadline.is_some() || self.retiring.is_some();
+        let is_ending = self.deadline.is_some() || self.withdrawing.is_some();
         let keep_alive = rules.keep_alive && !is_ending;
         let mut bytes = Vec::with_capacity(256 + response.content().len());
         response.encode(rules.head_request, rules.version, keep_alive, &mut bytes);

@@ -23,14 +23,14 @@ pub enum KeepAliveAction {
 }
 
 impl KeepAlive {
-    /// What to do after `silence`, given whether a ping has been sent in it.
+    /// What to do after `silence`, given whether a ping has been sent in it. Nobody is given up who has
+    /// not been asked, however long it has been silent: maybe it was the asker that was away.
     #[must_use]
     pub fn action(&self, silence: Duration, pinged: bool) -> KeepAliveAction {
-        if self.idle_timeout.is_some_and(|timeout| silence >= timeout) {
-            return KeepAliveAction::GiveUp;
-        }
+        let is_over = self.idle_timeout.is_some_and(|timeout| silence >= timeout);
         match self.ping_interval {
             Some(interval) if !pinged && silence >= interval => KeepAliveAction::Ping,
+            _ if is_over => KeepAliveAction::GiveUp,
             Some(interval) if !pinged => {
                 let next = self.idle_timeout.map_or(interval, |timeout| timeout.min(interval));
                 KeepAliveAction::Wait(Some(next))
@@ -55,7 +55,8 @@ mod tests {
         assert_eq!(policy.action(secs(30), false), KeepAliveAction::Ping);
         assert_eq!(policy.action(secs(30), true), KeepAliveAction::Wait(Some(secs(60))));
         assert_eq!(policy.action(secs(60), true), KeepAliveAction::GiveUp);
-        assert_eq!(policy.action(secs(99), false), KeepAliveAction::GiveUp);
+        assert_eq!(policy.action(secs(99), false), KeepAliveAction::Ping);
+        assert_eq!(policy.action(secs(99), true), KeepAliveAction::GiveUp);
     }
 
     #[test]

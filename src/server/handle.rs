@@ -21,7 +21,7 @@ use super::places::Places;
 use super::succession::CallOff;
 use super::{Config, Stats, Topic};
 use crate::event_loop::{
-    Command, ConnectionId, LoopLink, Loops, Outcome, Patience, Retirement, post, subscribe,
+    Command, ConnectionId, LoopLink, Loops, Outcome, Patience, Withdrawal, post, subscribe,
     subscribe_prefix, supply_snapshot,
 };
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN, OpCode, encode_frame};
@@ -293,18 +293,18 @@ impl ServerHandle {
     /// a request; what is open goes on until its turn has come.
     pub fn shutdown_over(&self, window: Duration, deadline: Duration) {
         self.call_succession_off();
-        self.retire(window, deadline, false);
+        self.withdraw(window, deadline, false);
     }
 
-    pub(super) fn retire(&self, window: Duration, deadline: Duration, is_succeeded: bool) {
+    pub(super) fn withdraw(&self, window: Duration, deadline: Duration, is_succeeded: bool) {
         const FAR: Duration = Duration::from_secs(86_400 * 365);
         let (start, window) = (Instant::now(), window.min(FAR));
         let deadline = start + window + deadline.min(FAR);
-        let plan = Retirement { start, window, deadline, is_succeeded };
+        let plan = Withdrawal { start, window, deadline, is_succeeded };
         let link = &self.shared.loops[0];
-        if !post(link, Command::Retire(plan), Patience::Wait) {
+        if !post(link, Command::Withdraw(plan), Patience::Wait) {
             let link = link.clone();
-            std::thread::spawn(move || link.mailbox.send(Command::Retire(plan)));
+            std::thread::spawn(move || link.mailbox.send(Command::Withdraw(plan)));
         }
     }
 

@@ -83,7 +83,7 @@ impl Succession {
             match self.next_successor() {
                 Ok(None) => break,
                 Ok(Some(mut successor)) => match self.serve(&mut successor) {
-                    Outcome::Succeeded => return self.retire(&mut successor),
+                    Outcome::Succeeded => return self.withdraw(&mut successor),
                     Outcome::CalledOff => break,
                     Outcome::Failed(error) => {
                         log::warn!("a successor has given up, this server goes on: {error}");
@@ -148,12 +148,12 @@ impl Succession {
     }
 
     /// The successor accepts: this server stops to, and sends its clients away.
-    fn retire(&self, successor: &mut UnixStream) {
+    fn withdraw(&self, successor: &mut UnixStream) {
         log::info!(
             "a successor has taken over: connections are closed over {:?}",
             self.settings.window
         );
-        self.handle.retire(self.settings.window, self.settings.deadline, true);
+        self.handle.withdraw(self.settings.window, self.settings.deadline, true);
         // An answer to this comes when accepting has ended.
         let _ = self.listeners();
         let _ = successor.write(&[DONE]);

@@ -13,7 +13,7 @@ use super::service::Service;
 
 /// How a server is to end.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Retirement {
+pub(crate) struct Withdrawal {
     pub(crate) start: Instant,
     /// How long it takes to send everybody away.
     pub(crate) window: Duration,
@@ -23,9 +23,9 @@ pub(crate) struct Retirement {
     pub(crate) is_succeeded: bool,
 }
 
-/// A retirement under way.
-pub(super) struct Retiring {
-    plan: Retirement,
+/// A withdrawal under way.
+pub(super) struct Withdrawing {
+    plan: Withdrawal,
     /// Who is yet to be sent away, in order.
     waiting: VecDeque<ConnectionId>,
     /// How many there were.
@@ -36,7 +36,7 @@ pub(super) struct Retiring {
     handshake_timeout: Duration,
 }
 
-impl Retiring {
+impl Withdrawing {
     /// Connections that should have been sent away by `now`.
     fn due_count(&self, now: Instant) -> usize {
         let elapsed = now.saturating_duration_since(self.plan.start);
@@ -67,17 +67,17 @@ impl Retiring {
 impl<S: Service> EventLoop<S> {
     /// Stops accepting, and begins to send everybody away. The loop that accepts tells the others, so
     /// that they hear of it behind the last connection that it has given them.
-    pub(super) fn begin_to_retire(&mut self, plan: Retirement) {
-        if self.deadline.is_some() || self.retiring.is_some() {
+    pub(super) fn begin_to_withdraw(&mut self, plan: Withdrawal) {
+        if self.deadline.is_some() || self.withdrawing.is_some() {
             return;
         }
         if self.acceptor.listener_count() > 0 {
             self.stop_accepting(plan.is_succeeded);
             let own = self.core.link.index;
             for link in self.loops.iter().filter(|link| link.index != own) {
-                if link.mailbox.send_over(Command::Retire(plan)).is_err() {
+                if link.mailbox.send_over(Command::Withdraw(plan)).is_err() {
                     let link = link.clone();
-                    std::thread::spawn(move || link.mailbox.send(Command::Retire(plan)));
+                    std::thread::spawn(move || link.mailbox.send(Command::Withdraw(plan)));
                 }
             }
         }
@@ -85,36 +85,37 @@ impl<S: Service> EventLoop<S> {
             self.connections.iter().map(|(_, connection)| connection.io.id).collect();
         let handshake_timeout = self.core.config.handshake_timeout;
         let (count, arriving) = (waiting.len(), None);
-        self.retiring = Some(Retiring { plan, waiting, count, arriving, handshake_timeout });
-        self.retire(Instant::now());
+        self.withdrawing = Some(Withdrawing { plan, waiting, count, arriving, handshake_timeout });
+        self.withdraw(Instant::now());
     }
 
     /// Sends those away whose time has come. In the end the rest, who have come meanwhile.
-    pub(super) fn retire(&mut self, now: Instant) {
-        let Some(retiring) = &mut self.retiring else { return };
-        let plan = retiring.plan;
-        let kept_count = retiring.count - retiring.due_count(now).min(retiring.count);
-        let mut due = retiring.waiting.len().saturating_sub(kept_count);
+    pub(super) fn withdraw(&mut self, now: Instant) {
+        let Some(withdrawing) = &mut self.withdrawing else { return };
+        let plan = withdrawing.plan;
+        let kept_count = withdrawing.count - withdrawing.due_count(now).min(withdrawing.count);
+        let mut due = withdrawing.waiting.len().saturating_sub(kept_count);
         while due > 0 {
             due -= 1;
-            let next = self.retiring.as_mut().and_then(|retiring| retiring.waiting.pop_front());
+            let next =
+                self.withdrawing.as_mut().and_then(|withdrawing| withdrawing.waiting.pop_front());
             let Some(id) = next else { break };
             if let Some(key) = self.find(id) {
                 self.send_away(key);
             }
         }
-        let Some(Retiring { waiting, .. }) = &self.retiring else { return };
+        let Some(Withdrawing { waiting, .. }) = &self.withdrawing else { return };
         let all_told = waiting.is_empty();
-        let is_over = self.retiring.as_ref().is_some_and(|retiring| now >= retiring.end());
+        let is_over = self.withdrawing.as_ref().is_some_and(|withdrawing| now >= withdrawing.end());
         if all_told && (is_over || !self.is_anybody_arriving()) {
             self.shut_down(plan.deadline);
         }
     }
 
-    /// When the loop must look again, if it retires.
-    pub(super) fn retirement_timeout(&self, now: Instant) -> Option<Duration> {
-        let retiring = self.retiring.as_ref()?;
-        Some(retiring.next().saturating_duration_since(now))
+    /// When the loop must look again, if it withdraws.
+    pub(super) fn withdrawal_timeout(&self, now: Instant) -> Option<Duration> {
+        let withdrawing = self.withdrawing.as_ref()?;
+        Some(withdrawing.next().saturating_duration_since(now))
     }
 
     /// Whoever has yet to come to a request is left alone.
@@ -127,7 +128,7 @@ impl<S: Service> EventLoop<S> {
 
     /// Looks at all connections only when the one that it found last has arrived.
     fn is_anybody_arriving(&mut self) -> bool {
-        let known = self.retiring.as_ref().and_then(|retiring| retiring.arriving);
+        let known = self.withdrawing.as_ref().and_then(|withdrawing| withdrawing.arriving);
         let known = known.and_then(|id| self.find(id));
         if known.and_then(|key| self.connections.get(key as usize)).is_some_and(is_arriving) {
             return true;
@@ -135,8 +136,8 @@ impl<S: Service> EventLoop<S> {
         let mut arriving =
             self.connections.iter().filter(|(_, connection)| is_arriving(connection));
         let found = arriving.next().map(|(_, connection)| connection.io.id);
-        if let Some(retiring) = &mut self.retiring {
-            retiring.arriving = found;
+        if let Some(withdrawing) = &mut self.withdrawing {
+            withdrawing.arriving = found;
         }
         found.is_some()
     }

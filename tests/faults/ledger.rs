@@ -1,0 +1,149 @@
+//! A server of which everything is counted.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tickwire::transport::{BindTarget, LocalAddr};
+use tickwire::{Builder, CloseCode, ConnectionId, TrustedProxies};
+
+use super::allocations::held_by_process;
+use super::support::{Mode, Running, Script, eventually};
+
+/// Memory that may stay behind for reuse, in bytes: what goes to handler threads and comes back keeps
+/// buffers of up to 256 KiB each. A queue for each connection would be far more.
+const SPARE_LEN: isize = 600 * 1024;
+
+/// Descriptors and memory are the process's: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Calls = Arc<Mutex<HashMap<ConnectionId, Count>>>;
+
+/// How often callbacks were called for a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    opens: u32,
+    closes: u32,
+}
+
+pub(crate) struct Ledger {
+    server: Option<Running>,
+    calls: Calls,
+    /// Descriptors before the server was started, and while it has no clients.
+    descriptors: (usize, usize),
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Ledger {
+    /// A server that does what it is told: `close`, `fill` sends as much as may wait, and anything else
+    /// comes back. It listens at a plain address, behind proxies, and with TLS.
+    pub(crate) fn open(mode: Mode, settings: impl FnOnce(Builder) -> Builder) -> Self {
+        let alone = alone();
+        let before = descriptor_count();
+        let calls: Calls = Arc::default();
+        let builder = mode.builder().event_loops(2);
+        let proxies = TrustedProxies::at(["127.0.0.0/8"]).expect("a prefix");
+        let builder = builder.bind(BindTarget::from("127.0.0.1:0").behind(proxies));
+        #[cfg(feature = "tls")]
+        let builder = builder.bind_tls("127.0.0.1:0", super::support::tls::server_tls());
+        let server = Running::start(settings(builder), script(&calls));
+        let descriptors = (before, descriptor_count());
+        Self { server: Some(server), calls, descriptors, _alone: alone }
+    }
+
+    pub(crate) fn server(&self) -> &Running {
+        self.server.as_ref().expect("it runs")
+    }
+
+    pub(crate) fn address(&self, place: usize) -> LocalAddr {
+        self.server().handle().local_addrs()[place].clone()
+    }
+
+    pub(crate) fn connection_count(&self) -> usize {
+        self.server().handle().stats().connections
+    }
+
+    pub(crate) fn open_count(&self) -> usize {
+        self.calls().values().filter(|count| **count == Count { opens: 1, closes: 0 }).count()
+    }
+
+    /// Nobody is there any more, nothing waits for anybody, and everybody has been closed once who was
+    /// opened. Returns how many were.
+    #[track_caller]
+    pub(crate) fn settle(&self) -> usize {
+        eventually("all are gone", || self.connection_count() == 0);
+        let all_closed = || self.calls().values().all(|count| count.closes == 1);
+        eventually("all are closed", all_closed);
+        // A second one would come at once.
+        std::thread::sleep(Duration::from_millis(5));
+        let calls = std::mem::take(&mut *self.calls());
+        for (id, count) in &calls {
+            assert_eq!(*count, Count { opens: 1, closes: 1 }, "{id}");
+        }
+        let waiting = || self.server().handle().stats().total.bytes_queued;
+        eventually("nothing waits", || waiting() == 0);
+        let (_, while_empty) = self.descriptors;
+        eventually("all descriptors are closed", || descriptor_count() <= while_empty);
+        calls.len()
+    }
+
+    /// Runs `round` a few times: in the end the server holds no more than after the first.
+    #[track_caller]
+    pub(crate) fn in_rounds(&self, round: impl Fn()) {
+        round();
+        self.settle();
+        let held = held_by_process();
+        for _ in 0..2 {
+            round();
+            self.settle();
+        }
+        let grown = held_by_process() - held;
+        assert!(grown <= SPARE_LEN, "{grown} bytes more than before");
+    }
+
+    /// The server ends, and leaves nothing.
+    #[track_caller]
+    pub(crate) fn close(mut self) {
+        self.settle();
+        drop(self.server.take());
+        let (before, _) = self.descriptors;
+        eventually("its own descriptors are closed", || descriptor_count() <= before);
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<ConnectionId, Count>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn script(calls: &Calls) -> Script {
+    let count = |change: fn(&mut Count)| {
+        let calls = calls.clone();
+        move |id: ConnectionId| {
+            let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+            change(calls.entry(id).or_default());
+        }
+    };
+    let (opened, closed) = (count(|it| it.opens += 1), count(|it| it.closes += 1));
+    Script::new()
+        .on_open(move |ctx| opened(ctx.id()))
+        .on_close(move |ctx, _| closed(ctx.id()))
+        .on_text(|ctx, text| match text {
+            "close" => ctx.close(CloseCode::NORMAL, "as you wish"),
+            "fill" => {
+                let piece = "x".repeat(64 * 1024);
+                while ctx.send(&*piece).is_accepted() && ctx.buffered_amount() < 512 * 1024 {}
+            }
+            text => {
+                ctx.send(text);
+            }
+        })
+}
+
+fn descriptor_count() -> usize {
+    // That of the directory itself counts each time.
+    std::fs::read_dir("/proc/self/fd").expect("/proc/self/fd").count()
+}

@@ -1,0 +1,41 @@
+//! More at once than is kept for reuse.
+
+use std::time::Duration;
+
+use super::allocations::held_by_process;
+use super::ledger::Ledger;
+use super::states::{Peer, State};
+use super::support::{eventually, in_each_mode};
+
+/// What two loops may keep for reuse when many connections have needed much, in bytes: large receive
+/// buffers of 8 MiB in all, and 256 emptied queues and small buffers each.
+const KEPT_LEN: isize = 2 * ((8 << 20) + 256 * 6 * 1024);
+
+/// Each connection with half a megabyte in its queue, and half a message received: when they have gone,
+/// what they took is given back, but for what the pools keep.
+#[test]
+fn a_crowd_leaves_no_more_than_the_pools_keep() {
+    const COUNT: usize = 150;
+    in_each_mode(|mode| {
+        let ledger = Ledger::open(mode, |builder| {
+            builder.ping_interval(None).idle_timeout(None).close_timeout(Duration::from_secs(600))
+        });
+        // What is made once.
+        drop(State::Unread.peer(&ledger));
+        ledger.settle();
+        let before = held_by_process();
+        let crowd: Vec<Peer> = (0..COUNT)
+            .flat_map(|_| [State::Unread, State::InLargePayload])
+            .map(|state| state.peer(&ledger))
+            .collect();
+        let waiting = || ledger.server().handle().stats().total.bytes_queued;
+        eventually("their queues fill", || waiting() > COUNT as u64 * 200_000);
+        let held = held_by_process() - before;
+        assert!(held > COUNT as isize * 200_000, "{held} bytes");
+        drop(crowd);
+        ledger.settle();
+        // Large buffers stay for a second or two, for whoever comes next.
+        eventually("the rest is given back", || held_by_process() - before <= KEPT_LEN);
+        ledger.close();
+    });
+}

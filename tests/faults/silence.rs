@@ -1,0 +1,58 @@
+//! Peers that are not there any more, though nothing says so: no end, no reset, and no answer.
+
+use std::time::Duration;
+
+use tickwire::Builder;
+
+use super::ledger::Ledger;
+use super::states::{Peer, State};
+use super::support::{eventually, in_each_mode};
+
+const COUNT: usize = 3;
+
+fn impatient(builder: Builder) -> Builder {
+    builder
+        .handshake_timeout(Duration::from_millis(300))
+        .close_timeout(Duration::from_millis(300))
+        .ping_interval(Duration::from_millis(150))
+        .idle_timeout(Duration::from_millis(300))
+        .max_backpressure(1 << 20)
+}
+
+/// Neither an answer to a ping, nor a byte more, nor room for one: with what waits it would stay for
+/// ever, if it were not for time.
+#[test]
+fn a_peer_that_has_vanished_is_given_up_in_every_state() {
+    in_each_mode(|mode| {
+        let ledger = Ledger::open(mode, impatient);
+        let crowd = State::ALL.iter().flat_map(|&state| [state; COUNT]);
+        let peers: Vec<Peer> = crowd.map(|state| state.peer(&ledger)).collect();
+        eventually("they are given up", || ledger.connection_count() == 0);
+        drop(peers);
+        ledger.settle();
+        assert!(ledger.server().handle().stats().total.timeouts > 0);
+        ledger.close();
+    });
+}
+
+/// Nothing is taken, and so nothing is read of what it says: what waits for it is its own doing.
+#[test]
+fn a_peer_that_keeps_its_window_closed_is_given_up_though_it_speaks() {
+    in_each_mode(|mode| {
+        let ledger = Ledger::open(mode, |builder| impatient(builder).event_loops(1));
+        let Peer::Client(client) = State::Unread.peer(&ledger) else { panic!("a client") };
+        let handle = ledger.server().handle();
+        let waiting = || handle.slowest(1).first().map_or(0, |worst| worst.buffered_amount);
+        eventually("its queue fills, or it is gone", || {
+            waiting() > 100_000 || ledger.connection_count() == 0
+        });
+        eventually("it is given up", || {
+            std::thread::sleep(Duration::from_millis(20));
+            let _ = client.try_send_text("still here");
+            assert!(waiting() <= 1 << 20, "what waits is bounded");
+            ledger.connection_count() == 0
+        });
+        drop(client);
+        ledger.close();
+    });
+}

@@ -1,0 +1,191 @@
+//! Every state that a connection can be in, and how a peer brings it there.
+
+use tickwire::frame::OpCode;
+use tickwire::handshake::ClientRequest;
+use tickwire::proxy_protocol::ProxyHeader;
+
+use super::ledger::Ledger;
+use super::support::{Client, Dial, Socket, eventually};
+
+/// Where the listeners are among the server's addresses.
+const PLAIN: usize = 0;
+const BEHIND_PROXIES: usize = 1;
+#[cfg(feature = "tls")]
+const TLS: usize = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Nothing has been sent.
+    Connected,
+    /// Half a PROXY header.
+    InProxyHeader,
+    /// A PROXY header and nothing behind it.
+    BehindProxyHeader,
+    /// Half a ClientHello.
+    #[cfg(feature = "tls")]
+    InTlsHandshake,
+    /// An open connection over TLS.
+    #[cfg(feature = "tls")]
+    OpenOverTls,
+    /// Half a request.
+    InRequest,
+    /// A plain request has been answered, and another may come.
+    BetweenRequests,
+    Open,
+    /// Half a frame's header.
+    InFrameHeader,
+    /// Half a frame's payload.
+    InPayload,
+    /// A fragment of a message.
+    InMessage,
+    /// A large message, half of it.
+    InLargePayload,
+    /// What the server has sent is not read, and more waits.
+    Unread,
+    /// The server's close frame is not answered.
+    CloseReceived,
+    /// Both close frames have been exchanged.
+    Closed,
+}
+
+impl State {
+    pub(crate) const ALL: &[Self] = &[
+        Self::Connected,
+        Self::InProxyHeader,
+        Self::BehindProxyHeader,
+        #[cfg(feature = "tls")]
+        Self::InTlsHandshake,
+        #[cfg(feature = "tls")]
+        Self::OpenOverTls,
+        Self::InRequest,
+        Self::BetweenRequests,
+        Self::Open,
+        Self::InFrameHeader,
+        Self::InPayload,
+        Self::InMessage,
+        Self::InLargePayload,
+        Self::Unread,
+        Self::CloseReceived,
+        Self::Closed,
+    ];
+
+    /// A peer whose connection is in this state.
+    pub(crate) fn peer(self, ledger: &Ledger) -> Peer {
+        let plain = |bytes: &[u8]| raw(ledger, PLAIN, bytes);
+        let header = ProxyHeader::Relayed {
+            source: ([192, 0, 2, 7], 1).into(),
+            destination: ([192, 0, 2, 1], 2).into(),
+        };
+        match self {
+            Self::Connected => plain(b""),
+            Self::InProxyHeader => raw(ledger, BEHIND_PROXIES, &header.encode_v2()[..20]),
+            Self::BehindProxyHeader => raw(ledger, BEHIND_PROXIES, &header.encode_v2()),
+            #[cfg(feature = "tls")]
+            Self::InTlsHandshake => raw(ledger, TLS, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"),
+            #[cfg(feature = "tls")]
+            Self::OpenOverTls => {
+                let config = super::support::tls::client_config();
+                let client = Dial::new(&ledger.address(TLS)).tls(config).connect();
+                opened(ledger, client, |_| {})
+            }
+            Self::InRequest => {
+                let mut request = Vec::new();
+                let whole = ClientRequest::new("test.example", "/", *b"nonce of a test.");
+                whole.encode(&mut request).expect("a request");
+                plain(&request[..request.len() / 2])
+            }
+            Self::BetweenRequests => {
+                let peer = plain(b"GET / HTTP/1.1\r\nHost: test.example\r\n\r\n");
+                let mut head = [0; 12];
+                peer.socket().read(&mut head).expect("a response");
+                peer
+            }
+            Self::Open => open(ledger, |_| {}),
+            Self::InFrameHeader => open(ledger, |client| client.send_raw(b"\x81\xfe\x01")),
+            Self::InPayload => open(ledger, |client| client.send_raw(b"\x81\x85\0\0\0\0he")),
+            Self::InMessage => open(ledger, |client| client.send_raw(b"\x01\x83\0\0\0\0hel")),
+            Self::InLargePayload => open(ledger, |client| {
+                let mut frame = b"\x82\xff\0\0\0\0\0\x08\0\0\0\0\0\0".to_vec();
+                frame.resize(200_000, 7);
+                client.send_raw(&frame);
+            }),
+            Self::Unread => open(ledger, |client| client.send_frame(OpCode::Text, b"fill")),
+            Self::CloseReceived => open(ledger, |client| {
+                client.send_text("close");
+                client.expect_close(1000);
+            }),
+            Self::Closed => open(ledger, |client| {
+                client.close(1000, "");
+                client.expect_close(1000);
+            }),
+        }
+    }
+
+    /// Whether the handler has been told of the connection, and not yet of its end.
+    pub(crate) fn is_open(self) -> bool {
+        match self {
+            Self::Connected
+            | Self::InProxyHeader
+            | Self::BehindProxyHeader
+            | Self::InRequest
+            | Self::BetweenRequests
+            | Self::Closed => false,
+            #[cfg(feature = "tls")]
+            Self::InTlsHandshake => false,
+            _ => true,
+        }
+    }
+}
+
+/// Somebody at the other end.
+pub(crate) enum Peer {
+    Raw(Socket),
+    Client(Box<Client>),
+}
+
+impl Peer {
+    pub(crate) fn socket(&self) -> &Socket {
+        match self {
+            Self::Raw(socket) => socket,
+            Self::Client(client) => client.socket(),
+        }
+    }
+
+    /// Reads what comes until the server has ended the connection, whichever way.
+    pub(crate) fn read_to_end(&self) {
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            match self.socket().read(&mut piece) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    panic!("the server does not end the connection")
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// A connection on which these bytes have been sent.
+fn raw(ledger: &Ledger, place: usize, bytes: &[u8]) -> Peer {
+    let before = ledger.connection_count();
+    let socket = Socket::connect_plain(&ledger.address(place), None).expect("connect");
+    socket.write_all(bytes).expect("send");
+    eventually("it is accepted", || ledger.connection_count() > before);
+    Peer::Raw(socket)
+}
+
+/// An open connection that little is read of, and what was done on it.
+fn open(ledger: &Ledger, act: impl FnOnce(&mut Client)) -> Peer {
+    let client = Dial::new(&ledger.address(PLAIN)).receive_len(16 << 10).connect();
+    opened(ledger, client, act)
+}
+
+fn opened(_: &Ledger, mut client: Client, act: impl FnOnce(&mut Client)) -> Peer {
+    // Its handler has heard of it.
+    client.send_text("hello");
+    client.expect_text("hello");
+    act(&mut client);
+    Peer::Client(Box::new(client))
+}
