@@ -3,6 +3,7 @@
 use super::addresses::Place;
 use super::carry::Carry;
 use super::flags::Flags;
+use super::meter::Meter;
 use super::peer::Peer;
 use super::subscriptions::Subscriptions;
 use super::timer_wheel::{Planned, Tick};
@@ -110,6 +111,8 @@ pub(super) struct Io {
     pub(super) id: ConnectionId,
     /// Where it is counted among the connections of its client's address.
     pub(super) place: Option<Place>,
+    /// What it may take in.
+    pub(super) meter: Meter,
     /// When the last bytes arrived, or when the phase began that is being timed.
     pub(super) since: Tick,
     /// The wheel's valid entry for this connection.
@@ -118,7 +121,13 @@ pub(super) struct Io {
 }
 
 impl Io {
-    pub(super) fn new(stream: Stream, id: ConnectionId, place: Option<Place>, now: Tick) -> Self {
+    pub(super) fn new(
+        stream: Stream,
+        id: ConnectionId,
+        place: Option<Place>,
+        meter: Meter,
+        now: Tick,
+    ) -> Self {
         Self {
             stream,
             queue: None,
@@ -126,6 +135,7 @@ impl Io {
             unhandled_len: 0,
             id,
             place,
+            meter,
             since: now,
             scheduled: Planned::default(),
             flags: Flags::default(),

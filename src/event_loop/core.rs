@@ -1,6 +1,6 @@
 //! What a loop owns beside its connections and its poller.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use super::counters::Counters;
 use super::link::LoopLink;
 use super::outlet::{MAX_CORK_LEN, SPLIT_FROM_LEN};
 use super::post::OwnMail;
+use super::throttle::Throttling;
 use super::timer_wheel::{Clock, Tick, TimerWheel};
 use crate::buf::{Pool, WriteQueue};
 use crate::protocol::{Role, Workspace};
@@ -53,6 +54,8 @@ pub(crate) struct Core {
     pub(super) ready: Vec<u32>,
     /// Connections with publications in their queue that have not been offered to the socket.
     pub(super) dirty: VecDeque<u32>,
+    /// Connections that are made to wait, or were so not long ago. Most have never been here.
+    pub(super) throttled: HashMap<u32, Throttling>,
     pub(super) counters: Counters,
 }
 
@@ -76,6 +79,7 @@ impl Core {
             lenient_until: tick,
             ready: Vec::new(),
             dirty: VecDeque::new(),
+            throttled: HashMap::new(),
             counters: Counters::default(),
             link,
             config,

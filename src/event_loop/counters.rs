@@ -63,6 +63,15 @@ counters! {
     accept_waits,
     /// Times that accepting paused because descriptors or memory ran out.
     accept_pauses,
+    /// Times that a connection was not read for a while because it sent more than `message_rate`,
+    /// `byte_rate` or `control_frame_rate` allow.
+    throttled,
+    /// Connections closed because they went on sending too many messages.
+    message_floods,
+    /// Connections closed because they went on sending too many bytes.
+    byte_floods,
+    /// Connections closed because they went on sending too many control frames.
+    control_frame_floods,
     /// Opening handshakes that were accepted.
     upgraded,
     /// HTTP requests answered otherwise: plain ones, refused upgrades, malformed ones.

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::EventLoop;
-use super::config::LoopConfig;
-use super::connection::{Connection, Open, Phase};
-use super::core::RETIREMENT;
+use super::connection::{Connection, Io, Open, Phase};
+use super::core::{Core, RETIREMENT};
 use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::Service;
@@ -30,6 +29,8 @@ enum Due {
     Ping,
     /// Its lagging subscriptions are to be looked at.
     CatchUp,
+    /// It may be read again, or it has tried patience.
+    Readmit,
     /// The peer is silent or does not finish what it began.
     GiveUp(&'static str),
 }
@@ -38,17 +39,13 @@ impl<S: Service> EventLoop<S> {
     /// Puts the connection's next deadline on the wheel, unless an earlier look at it is planned.
     pub(super) fn schedule(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        let tick = match due(connection, &self.core.config, self.core.now) {
+        let tick = match due(connection, &self.core) {
             Due::At(None) => return,
             Due::At(Some(tick)) => tick,
-            Due::Ping | Due::CatchUp => self.core.now.after(TICK),
+            Due::Ping | Due::CatchUp | Due::Readmit => self.core.now.after(TICK),
             Due::GiveUp(_) => self.core.now.after(TICK).later(self.core.lenient_until),
         };
-        let planned = connection.io.scheduled.tick();
-        if planned.is_none_or(|planned| !tick.is_at_or_after(planned)) {
-            connection.io.scheduled = Planned::at(tick);
-            self.core.wheel.insert(key, tick);
-        }
+        connection.io.look_at(&mut self.core, tick);
     }
 
     /// Looks at the connections whose planned look has come. Those that are too many for one turn stay
@@ -76,7 +73,7 @@ impl<S: Service> EventLoop<S> {
 
     fn look_at_deadline(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        match due(connection, &self.core.config, self.core.now) {
+        match due(connection, &self.core) {
             Due::At(_) => {}
             Due::GiveUp(_) if !self.core.now.is_at_or_after(self.core.lenient_until) => {}
             Due::Ping => {
@@ -100,6 +97,7 @@ impl<S: Service> EventLoop<S> {
                 }
                 self.look_behind(key);
             }
+            Due::Readmit => return self.readmit(key),
             Due::GiveUp(reason) => {
                 self.core.counters.timeouts += 1;
                 if let Phase::Open(Open { session, .. }) = &mut connection.phase {
@@ -131,8 +129,20 @@ impl<S: Service> EventLoop<S> {
     }
 }
 
-fn due<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
-    let due = due_in_phase(connection, config, now);
+impl Io {
+    /// Puts a look at the connection's deadlines on the wheel, unless an earlier one is planned.
+    pub(super) fn look_at(&mut self, core: &mut Core, tick: Tick) {
+        let planned = self.scheduled.tick();
+        if planned.is_none_or(|planned| !tick.is_at_or_after(planned)) {
+            self.scheduled = Planned::at(tick);
+            core.wheel.insert(self.id.index, tick);
+        }
+    }
+}
+
+fn due<S>(connection: &Connection<S>, core: &Core) -> Due {
+    let now = core.now;
+    let due = due_in_phase(connection, core);
     let wake = match &connection.phase {
         Phase::Open(open) => open.session.wake(),
         _ => None,
@@ -144,14 +154,15 @@ fn due<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
     }
 }
 
-fn due_in_phase<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -> Due {
-    let io = &connection.io;
+fn due_in_phase<S>(connection: &Connection<S>, core: &Core) -> Due {
+    let (io, config, now) = (&connection.io, &core.config, core.now);
     let limit = |wait: Duration, reason| {
         let end = io.since.after(wait);
         if now.is_at_or_after(end) { Due::GiveUp(reason) } else { Due::At(Some(end)) }
     };
     match &connection.phase {
         Phase::Proxied(_) => limit(config.handshake_timeout, "the PROXY header took too long"),
+        Phase::Request(_) if io.must_wait() => readmission(io, core),
         Phase::Request(_) => limit(config.handshake_timeout, "the request took too long"),
         Phase::Deciding(_) => Due::At(None),
         Phase::Lingering => limit(config.close_timeout, "the peer did not end the connection"),
@@ -163,6 +174,7 @@ fn due_in_phase<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -
         }
         // It is not read: whether it is silent shows when its lane has room again.
         Phase::Open(_) if io.flags.contains(Flags::STALLED) => Due::At(None),
+        Phase::Open(_) if io.must_wait() => readmission(io, core),
         Phase::Open(_) => match config
             .keep_alive
             .action(now.since(io.since), io.flags.contains(Flags::PINGED))
@@ -179,5 +191,15 @@ fn due_in_phase<S>(connection: &Connection<S>, config: &LoopConfig, now: Tick) -
             KeepAliveAction::Ping => Due::Ping,
             KeepAliveAction::GiveUp => Due::GiveUp("the peer has been silent for too long"),
         },
+    }
+}
+
+/// Nor is one that is made to wait.
+fn readmission(io: &Io, core: &Core) -> Due {
+    match core.throttled.get(&io.id.index) {
+        Some(throttling) if !core.now.is_at_or_after(throttling.until) => {
+            Due::At(Some(throttling.until))
+        }
+        _ => Due::Readmit,
     }
 }

@@ -48,6 +48,8 @@ bitflags! {
         const DEFLATES = 1 << 19;
         /// A request has been answered, and another may come.
         const SERVED = 1 << 20;
+        /// Not read until it has saved up what it may take in.
+        const THROTTLED = 1 << 21;
     }
 }
 

@@ -52,7 +52,7 @@ fn consume_all<S: Service>(
     input: &mut [u8],
 ) -> usize {
     let mut at = 0;
-    let mut messages_left = core.config.max_messages_per_turn;
+    let mut messages_left = u32::from(io.meter.messages);
     while at < input.len() {
         if messages_left == 0 || must_hold(io, core) {
             io.flags.insert(Flags::UNREAD);
@@ -77,8 +77,10 @@ fn consume_all<S: Service>(
             return input.len();
         }
     }
-    if messages_left == 0 && at < input.len() {
-        io.list(core);
+    // No more than were granted, which 16 bits count.
+    io.meter.messages = messages_left as u16;
+    if messages_left == 0 {
+        io.renew(core, at < input.len());
     }
     at
 }
@@ -93,15 +95,18 @@ fn consume_event<S: Service>(
     input: &mut [u8],
     messages_left: &mut u32,
 ) -> usize {
+    let (fragments, taken_in) = (core.workspace.fragment_count(), core.taken_in());
     match open.session.endpoint.decode(&mut core.workspace, input) {
         Ok((used, event)) => {
+            io.meter.take_bytes(core.taken_in() - taken_in);
+            let fragments = core.workspace.fragment_count() - fragments;
+            count_frames(io, messages_left, fragments as u32, event.as_ref());
             if let Some(event) = event {
-                if let Event::Assembled(message) = &event {
-                    // Little that is received may be much when it is inflated.
-                    let extra = u32::try_from(message.len() / COUNTED_LEN).unwrap_or(u32::MAX);
-                    *messages_left = messages_left.saturating_sub(extra);
-                }
+                let is_control = matches!(event, Event::Ping(_) | Event::Pong(_));
                 handle(service, io, core, open, event);
+                if is_control && !io.meter.take_control_frame() {
+                    settle_control_frames(io, core, messages_left);
+                }
             }
             used
         }
@@ -110,6 +115,34 @@ fn consume_event<S: Service>(
             input.len()
         }
     }
+}
+
+/// Counts what was decoded as what it is: one message has been counted for it.
+fn count_frames(io: &mut Io, messages_left: &mut u32, fragments: u32, event: Option<&Event<'_>>) {
+    // An empty fragment costs as much as a message.
+    let count = fragments.max(u32::from(event.is_some()));
+    if count == 0 {
+        io.meter.give_messages(1);
+    }
+    let beyond = count.saturating_sub(1);
+    let granted = beyond.min(*messages_left);
+    *messages_left -= granted;
+    io.meter.take_messages(beyond - granted);
+    if let Some(Event::Assembled(message)) = event {
+        // Little that is received may be much when it is inflated: other connections get their turn
+        // sooner, though these are no messages.
+        let extra = u32::try_from(message.len() / COUNTED_LEN).unwrap_or(u32::MAX);
+        let extra = extra.min(*messages_left);
+        *messages_left -= extra;
+        io.meter.give_messages(extra);
+    }
+}
+
+/// Control frames have run out: if none have been saved up since, nothing more is taken in.
+#[cold]
+fn settle_control_frames(io: &mut Io, core: &mut Core, messages_left: &mut u32) {
+    io.meter.messages = *messages_left as u16;
+    *messages_left = if io.settle(core) { u32::from(io.meter.messages) } else { 0 };
 }
 
 /// The connection's own answers fill its queue, or will: what asks for more of them waits until they
@@ -195,7 +228,7 @@ pub(super) fn fail<S: Service>(
 
 /// Nothing more is taken in. Our close frame goes behind the replies to the messages before it,
 /// which callbacks may be at yet.
-fn end_input<S: Service>(
+pub(super) fn end_input<S: Service>(
     service: &mut S,
     io: &mut Io,
     core: &mut Core,

@@ -1,5 +1,7 @@
 //! What clients may do, and how much of it.
 
+use std::time::Duration;
+
 use super::rate::Rate;
 use crate::protocol;
 
@@ -29,6 +31,21 @@ pub struct Limits {
     /// Connections that the server accepts, all addresses together. Beyond: they wait in the system's
     /// backlog. `None`: as many as come. Default: 2,000 a second, 4,096 at once; trusted: `None`.
     pub accept_rate: Option<Rate>,
+    /// Messages of one connection, fragments and HTTP requests included. Beyond: the connection is not
+    /// read until it has saved up some again, so TCP pushes back on the client and nothing is lost; see
+    /// [`max_excess_time`](Self::max_excess_time). Between half of the burst and all of it comes at once.
+    /// `None`: as many as come. Default: 1,000 a second, 4,000 at once; trusted: `None`.
+    pub message_rate: Option<Rate>,
+    /// Bytes of one connection, as they come and once more as they are inflated. Beyond: as with
+    /// [`message_rate`](Self::message_rate). `None`: as many as come. Default: 4 MiB a second, 16 MiB at
+    /// once; trusted: `None`.
+    pub byte_rate: Option<Rate>,
+    /// Pings and pongs of one connection. Beyond: as with [`message_rate`](Self::message_rate). `None`: as
+    /// many as come. Default: 20 a second, 200 at once; trusted: `None`.
+    pub control_frame_rate: Option<Rate>,
+    /// How long a client may go on sending more than these three rates, held back again and again. Beyond:
+    /// close code 1008; HTTP status 429 before the upgrade. Default: 10 s in both.
+    pub max_excess_time: Duration,
 }
 
 impl Limits {
@@ -42,6 +59,10 @@ impl Limits {
             max_connections_per_address: Some(1024),
             counts_loopback: false,
             accept_rate: Some(Rate::new(2000, 4096)),
+            message_rate: Some(Rate::new(1000, 4000)),
+            byte_rate: Some(Rate::new(4 << 20, 16 << 20)),
+            control_frame_rate: Some(Rate::new(20, 200)),
+            max_excess_time: Duration::from_secs(10),
         }
     }
 
@@ -55,6 +76,10 @@ impl Limits {
             max_connections_per_address: None,
             counts_loopback: false,
             accept_rate: None,
+            message_rate: None,
+            byte_rate: None,
+            control_frame_rate: None,
+            max_excess_time: Duration::from_secs(10),
         }
     }
 

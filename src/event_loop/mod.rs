@@ -26,6 +26,7 @@ mod id;
 mod limits;
 mod link;
 mod loss;
+mod meter;
 mod outbox;
 mod outcome;
 mod outlet;
@@ -39,6 +40,7 @@ mod service;
 mod sockets;
 mod subscribe;
 mod subscriptions;
+mod throttle;
 mod timer_wheel;
 #[cfg(feature = "tls")]
 mod tls;
@@ -59,6 +61,7 @@ pub(crate) use command::{Command, Decision};
 pub(crate) use config::LoopConfig;
 pub(crate) use directory::{MAX_SEND_LEN, fits};
 pub(crate) use link::{LoopLink, Loops};
+pub(crate) use meter::{MAX_BURST, MAX_CONTROL_BURST};
 pub(crate) use outbox::Outbox;
 pub(crate) use outlet::Outlet;
 pub(crate) use post::{

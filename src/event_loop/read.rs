@@ -109,7 +109,8 @@ impl<S: Service> EventLoop<S> {
             let io = &mut connection.io;
             let low = self.core.config.max_backpressure / 4;
             io.flags.keep_if(Flags::HELD, io.answers_len() > low);
-            let kept_back = io.flags & (Flags::UNREAD | Flags::HELD | Flags::STALLED);
+            let holds = Flags::HELD | Flags::STALLED | Flags::THROTTLED;
+            let kept_back = io.flags & (Flags::UNREAD | holds);
             if kept_back == Flags::UNREAD && io.queued_len() <= low {
                 self.list(key);
             }
@@ -135,6 +136,7 @@ impl<S: Service> EventLoop<S> {
             Phase::Proxied(_) => self.read_proxy_header(key),
             Phase::Deciding(_) => Progress::Held,
             Phase::Request(_) if connection.io.queued_len() > 0 => Progress::Held,
+            Phase::Request(_) | Phase::Open(_) if connection.io.must_wait() => Progress::Held,
             Phase::Open(_) if connection.io.flags.contains(Flags::HELD) => Progress::Held,
             Phase::Open(open) => {
                 // Behind our close frame nothing more goes to the lane: only the peer's is awaited.
@@ -234,6 +236,7 @@ impl<S: Service> EventLoop<S> {
             let used = match connection.phase {
                 // The response before it comes first, or a handler thread decides: later.
                 Phase::Request(_) if connection.io.queued_len() > 0 => 0,
+                Phase::Request(_) if connection.io.must_wait() => 0,
                 Phase::Proxied(_) | Phase::Deciding(_) => 0,
                 Phase::Request(_) => match self.consume_head(key, &input[at..]) {
                     0 => return at,
@@ -347,6 +350,11 @@ impl Io {
             }
             Ok(len) => {
                 core.counters.bytes_received += len as u64;
+                // A buffer is at most 1 GiB long.
+                self.meter.bytes = self.meter.bytes.wrapping_sub(len as i32);
+                if self.meter.bytes < 0 {
+                    self.settle(core);
+                }
                 Some(len)
             }
             Err(error) => {

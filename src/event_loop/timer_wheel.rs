@@ -22,7 +22,7 @@ impl Tick {
     }
 
     /// The tick that [`as_u32`](Self::as_u32) gave the number of.
-    pub(crate) fn from_u32(number: u32) -> Self {
+    pub(crate) const fn from_u32(number: u32) -> Self {
         Self(number)
     }
 

@@ -18,6 +18,7 @@ use super::core::Core;
 use super::fan_out::Outbound;
 use super::flags::Flags;
 use super::link::{LoopLink, Loops};
+use super::meter::Meter;
 use super::post::stand_at_loop;
 use super::service::Service;
 use super::timer_wheel::Entry;
@@ -276,7 +277,9 @@ impl<S: Service> EventLoop<S> {
         self.core.link.readers.reset(index);
         let generation = self.core.link.directory.enter(index);
         let id = ConnectionId { index, generation, loop_index: self.core.link.index };
-        let io = Io::new(stream, id, visit.stay(), self.core.now);
+        let (config, now) = (&self.core.config, self.core.now);
+        let meter = Meter::new(&config.limits, config.max_messages_per_turn, now);
+        let io = Io::new(stream, id, visit.stay(), meter, now);
         self.connections.insert(Connection::new(io, peer.into(), route));
         self.schedule(index);
     }
@@ -296,6 +299,7 @@ impl<S: Service> EventLoop<S> {
         if let Some(place) = connection.io.place.take() {
             self.core.link.addresses.leave(place);
         }
+        self.core.forget(key);
         connection.io.part();
         connection.io.release(&mut self.core);
         match connection.phase {

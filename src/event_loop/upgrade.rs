@@ -61,6 +61,7 @@ impl<S: Service> EventLoop<S> {
         }
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let id = connection.io.id;
+        connection.io.count_request(&mut self.core);
         match self.service.request(id, request, upgrade.is_some()) {
             Answer::Now(decision, state) => self.decide(key, decision, upgrade, rules, state),
             Answer::Later(state) => {
@@ -146,6 +147,17 @@ impl<S: Service> EventLoop<S> {
         self.core.counters.protocol_errors += 1;
         let rules = ResponseRules { keep_alive: false, ..rules };
         self.respond(key, rules, &error.to_response());
+    }
+
+    /// Refuses before there is a request, or whatever that is.
+    pub(super) fn refuse_with(&mut self, key: u32, status: StatusCode) {
+        let rules = ResponseRules {
+            head_request: false,
+            version: http::Version::HTTP_11,
+            keep_alive: false,
+        };
+        self.respond(key, rules, &Response::new(status));
+        self.finish_turn(key);
     }
 
     fn respond(&mut self, key: u32, rules: ResponseRules, response: &Response) {

@@ -294,6 +294,7 @@ impl Endpoint {
         header: &FrameHeader,
         payload_len: usize,
     ) -> Result<(), ProtocolError> {
+        workspace.fragment_count += 1;
         match &mut self.assembly {
             Some(assembly) => assembly.continue_with(header, payload_len, &workspace.limits),
             None => {

@@ -23,6 +23,8 @@ pub struct Workspace {
     /// Without buffers: those are kept apart, for some leave with their messages.
     assemblies: Pool<Box<Assembly>>,
     buffers: Pool<ReceiveBuffer>,
+    /// Fragments that have been opened.
+    pub(super) fragment_count: u64,
     /// What the idle buffers hold together.
     kept_len: usize,
     #[cfg(feature = "deflate")]
@@ -43,6 +45,7 @@ impl Workspace {
             whole_limit,
             assemblies: Pool::new(MAX_IDLE_COUNT),
             buffers: Pool::new(MAX_IDLE_COUNT),
+            fragment_count: 0,
             kept_len: 0,
             #[cfg(feature = "deflate")]
             deflate: super::deflation::Shared::default(),
@@ -53,6 +56,11 @@ impl Workspace {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Frames of which messages were put together, or that have begun to arrive, of all endpoints.
+    pub(crate) fn fragment_count(&self) -> u64 {
+        self.fragment_count
     }
 
     /// Takes a message's buffer back for the next one. Keeps at most 32 buffers and 32 MiB, and 8 MiB

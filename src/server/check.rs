@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Config, Error, Result};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compression, CompressionMode, DedicatedCompression};
-use crate::event_loop::{Limits, MAX_SEND_LEN, Rate};
+use crate::event_loop::{Limits, MAX_BURST, MAX_CONTROL_BURST, MAX_SEND_LEN, Rate};
 use crate::pubsub::SlowConsumer;
 
 impl Config {
@@ -55,17 +55,31 @@ fn check_limits(limits: &Limits) -> Result<()> {
     in_range("limits.max_frame_len", limits.max_frame_len, 1, 1 << 40)?;
     in_range("limits.max_fragment_count", limits.max_fragment_count as usize, 1, 1 << 32)?;
     at_least_one("limits.max_connections_per_address", limits.max_connections_per_address)?;
-    check_rate("limits.accept_rate", limits.accept_rate)
+    check_rate("limits.accept_rate", limits.accept_rate, 1, u32::MAX)?;
+    check_rate("limits.message_rate", limits.message_rate, 2, MAX_BURST)?;
+    check_rate("limits.byte_rate", limits.byte_rate, 2048, i32::MAX as u32)?;
+    check_rate("limits.control_frame_rate", limits.control_frame_rate, 2, MAX_CONTROL_BURST)?;
+    lasting("limits.max_excess_time", Some(limits.max_excess_time))
 }
 
-fn check_rate(field: &'static str, rate: Option<Rate>) -> Result<()> {
-    match rate {
-        Some(Rate { per_second: 0, .. } | Rate { burst: 0, .. }) => {
-            let message = "neither `per_second` nor `burst` may be 0; `None` is no limit";
-            Err(Error::config(field, message))
-        }
-        _ => Ok(()),
+/// Half of the least burst is the least rate.
+fn check_rate(
+    field: &'static str,
+    rate: Option<Rate>,
+    min_burst: u32,
+    max_burst: u32,
+) -> Result<()> {
+    let Some(Rate { per_second, burst }) = rate else { return Ok(()) };
+    let min_rate = min_burst.div_ceil(2);
+    if per_second < min_rate {
+        let message = format!("{per_second} a second are less than {min_rate}; `None` is no limit");
+        return Err(Error::config(field, message));
     }
+    if !(min_burst..=max_burst).contains(&burst) {
+        let message = format!("a burst of {burst} is not within {min_burst} to {max_burst}");
+        return Err(Error::config(field, message));
+    }
+    Ok(())
 }
 
 fn at_least_one(field: &'static str, count: Option<u32>) -> Result<()> {
@@ -152,6 +166,12 @@ mod tests {
             }),
             ("limits.accept_rate", |c| c.limits.accept_rate = Some(Rate::new(0, 1))),
             ("limits.accept_rate", |c| c.limits.accept_rate = Some(Rate::new(1, 0))),
+            ("limits.message_rate", |c| c.limits.message_rate = Some(Rate::new(1, 1))),
+            ("limits.byte_rate", |c| c.limits.byte_rate = Some(Rate::new(1, 1 << 20))),
+            ("limits.control_frame_rate", |c| {
+                c.limits.control_frame_rate = Some(Rate::new(10, 5000));
+            }),
+            ("limits.max_excess_time", |c| c.limits.max_excess_time = Duration::ZERO),
             ("max_backpressure", |c| c.max_backpressure = usize::MAX),
             ("read_buffer_len", |c| c.read_buffer_len = 1000),
             ("handshake_timeout", |c| c.handshake_timeout = Duration::ZERO),

@@ -13,6 +13,7 @@ mod ladder;
 mod lanes;
 mod limits;
 mod limits_connections;
+mod limits_rates;
 mod panics;
 mod priorities;
 mod protocol_errors;

@@ -1,0 +1,178 @@
+//! How fast one client may send: it is held back, and loses nothing, until it has gone on for too long.
+
+use std::time::Duration;
+
+use tickwire::frame::{OpCode, encode_frame};
+use tickwire::{CloseCode, Counters, Limits, Rate};
+
+use super::support::{Received, Running, Script, eventually, in_each_mode, soon};
+use super::{filler, with_closes};
+
+/// Nothing is limited, and nobody's patience ends before the test.
+const PATIENT: Limits = Limits { max_excess_time: Duration::from_secs(3600), ..Limits::trusted() };
+
+const IMPATIENT: Duration = Duration::from_millis(200);
+
+fn frames(opcode: OpCode, payload: &[u8], count: usize) -> Vec<u8> {
+    let mut frame = Vec::new();
+    encode_frame(&mut frame, true, opcode, Some([1, 2, 3, 4]), payload);
+    frame.repeat(count)
+}
+
+#[test]
+fn messages_that_come_too_fast_wait_and_none_is_lost() {
+    in_each_mode(|mode| {
+        let limits = Limits { message_rate: Some(Rate::new(60, 20)), ..PATIENT };
+        let server = Running::start(mode.builder().limits(limits), Script::echo());
+        let mut client = server.connect();
+        let texts: Vec<String> = (0..50).map(|i| i.to_string()).collect();
+        client.send_texts(texts.iter().map(String::as_str));
+        for text in &texts {
+            client.expect_text(text);
+        }
+        let Counters { throttled, message_floods, timeouts, .. } = server.handle().stats().total;
+        assert!(throttled >= 1);
+        assert_eq!((message_floods, timeouts), (0, 0));
+        client.leave();
+    });
+}
+
+#[test]
+fn bytes_that_come_too_fast_wait_and_none_is_lost() {
+    in_each_mode(|mode| {
+        let limits = Limits { byte_rate: Some(Rate::new(200_000, 100_000)), ..PATIENT };
+        let server = Running::start(mode.builder().limits(limits), Script::echo());
+        let mut client = server.connect();
+        // Some that are received straight into their message, some in the read buffer.
+        let lens = [40_000, 40_000, 100, 70_000, 7_000, 7_000, 7_000];
+        let bytes = lens.map(|len| frames(OpCode::Binary, &filler(len), 1)).concat();
+        client.send_raw(&bytes);
+        for len in lens {
+            client.expect(Received::Binary(filler(len)));
+        }
+        let Counters { throttled, byte_floods, .. } = server.handle().stats().total;
+        assert!(throttled >= 1);
+        assert_eq!(byte_floods, 0);
+        client.leave();
+    });
+}
+
+#[test]
+fn pings_that_come_too_fast_are_answered_later() {
+    in_each_mode(|mode| {
+        let limits = Limits { control_frame_rate: Some(Rate::new(40, 10)), ..PATIENT };
+        let server = Running::start(mode.builder().limits(limits), Script::echo());
+        let mut client = server.connect();
+        let mut bytes = frames(OpCode::Ping, b"p", 25);
+        bytes.extend(frames(OpCode::Text, b"behind", 1));
+        client.send_raw(&bytes);
+        for _ in 0..25 {
+            client.expect(Received::Pong(b"p".to_vec()));
+        }
+        client.expect_text("behind");
+        assert!(server.handle().stats().total.throttled >= 1);
+        client.leave();
+    });
+}
+
+/// What each kind of flood comes to.
+#[test]
+fn who_goes_on_for_too_long_is_closed_with_1008() {
+    let fragments = {
+        let mut bytes = Vec::new();
+        encode_frame(&mut bytes, false, OpCode::Text, Some([0; 4]), b"");
+        let mut empty = Vec::new();
+        encode_frame(&mut empty, false, OpCode::Continuation, Some([0; 4]), b"");
+        bytes.extend(empty.repeat(500));
+        bytes
+    };
+    let (rate, bytes_rate) = (Some(Rate::new(20, 10)), Some(Rate::new(20_000, 10_000)));
+    let impatient = Limits { max_excess_time: IMPATIENT, ..Limits::trusted() };
+    let of_messages = Limits { message_rate: rate, ..impatient };
+    let of_bytes = Limits { byte_rate: bytes_rate, ..impatient };
+    let of_control_frames = Limits { control_frame_rate: rate, ..impatient };
+    let cases = [
+        (of_messages, frames(OpCode::Text, b"m", 500), "too many messages", [1, 0, 0]),
+        (of_messages, fragments, "too many messages", [1, 0, 0]),
+        (of_bytes, frames(OpCode::Binary, &filler(40_000), 10), "too many bytes", [0, 1, 0]),
+        (of_control_frames, frames(OpCode::Ping, b"", 500), "too many control frames", [0, 0, 1]),
+        (of_control_frames, frames(OpCode::Pong, b"", 500), "too many control frames", [0, 0, 1]),
+    ];
+    in_each_mode(|mode| {
+        for (limits, flood, reason, expected) in &cases {
+            let (script, closes) = with_closes(Script::new());
+            let server = Running::start(mode.builder().limits(*limits), script);
+            let mut client = server.connect();
+            // The server may close before it has taken all of it.
+            let _ = client.try_send_raw(flood);
+            let received = client.recv_to_end();
+            let last =
+                received.iter().rev().find(|received| !matches!(received, Received::Pong(_)));
+            assert_eq!(last, Some(&Received::Close(1008, (*reason).to_owned())));
+            let closed = soon(&closes);
+            assert_eq!((closed.code, closed.was_clean), (CloseCode::POLICY_VIOLATION, false));
+            assert_eq!(closed.reason, *reason);
+            let floods = |total: Counters| {
+                [total.message_floods, total.byte_floods, total.control_frame_floods]
+            };
+            eventually("it is counted", || floods(server.handle().stats().total) == *expected);
+        }
+    });
+}
+
+#[test]
+fn requests_count_as_messages() {
+    in_each_mode(|mode| {
+        let rate = Some(Rate::new(20, 10));
+        let limits = Limits { message_rate: rate, max_excess_time: IMPATIENT, ..Limits::trusted() };
+        let server = Running::start(mode.builder().limits(limits), Script::new());
+        let http = server.http();
+        http.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(100));
+        let served = std::iter::repeat_with(|| http.response().status).take_while(|&it| it == 404);
+        assert!((1..100).contains(&served.count()), "what ends it is a 429");
+        http.expect_end();
+        eventually("it is counted", || server.handle().stats().total.message_floods == 1);
+    });
+}
+
+/// A client that is held back is heard when there is nothing to wait for but the end.
+#[test]
+fn who_is_held_back_can_be_closed_at_once() {
+    in_each_mode(|mode| {
+        let limits = Limits { message_rate: Some(Rate::new(1, 2)), ..PATIENT };
+        let server = Running::start(mode.builder().limits(limits), Script::echo());
+        let mut client = server.connect();
+        client.send_raw(&frames(OpCode::Text, b"m", 1000));
+        client.expect_text("m");
+        eventually("it is held back", || server.handle().stats().total.throttled >= 1);
+        server.handle().shutdown(Duration::from_secs(600));
+        client.close(1001, "");
+        while client.recv() != Received::Close(1001, "the server is shutting down".into()) {}
+        client.expect_end();
+        drop(client);
+        server.join();
+    });
+}
+
+/// What strangers may do is much more than what people do.
+#[test]
+fn the_default_disturbs_nobody() {
+    in_each_mode(|mode| {
+        let builder = mode.builder().limits(Limits::default());
+        let server = Running::start(builder, Script::echo());
+        let mut client = server.connect();
+        for _ in 0..20 {
+            client.send_texts(["word"; 50]);
+            client.ping(b"");
+            client.send_binary(&filler(100_000));
+            // Pongs go ahead.
+            let mut received: Vec<_> = (0..52).map(|_| client.recv()).collect();
+            received.retain(|received| *received != Received::text("word"));
+            received.sort_by_key(|received| matches!(received, Received::Binary(_)));
+            let expected = [Received::Pong(Vec::new()), Received::Binary(filler(100_000))];
+            assert_eq!(received, expected);
+        }
+        assert_eq!(server.handle().stats().total.throttled, 0);
+        client.leave();
+    });
+}
