@@ -146,7 +146,7 @@ pub use event_loop::{Closed, ConnectionId, Counters, Limits, Outcome, Rate};
 pub use frame::CloseCode;
 #[cfg(feature = "tls")]
 pub use handshake::TlsInfo;
-pub use handshake::{HeadLimits, Refusal, Request, Response, Upgrade};
+pub use handshake::{AllowedOrigins, HeadLimits, NoOrigin, Refusal, Request, Response, Upgrade};
 pub use protocol::{KeepAlive, Message, Outgoing};
 pub use proxy_protocol::TrustedProxies;
 pub use pubsub::{

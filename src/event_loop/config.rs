@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::limits::Limits;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compression;
-use crate::handshake::HeadLimits;
+use crate::handshake::{AllowedOrigins, HeadLimits};
 use crate::protocol::KeepAlive;
 
 #[derive(Clone, Debug)]
 pub(crate) struct LoopConfig {
     pub(crate) head_limits: HeadLimits,
+    pub(crate) allowed_origins: Option<AllowedOrigins>,
     pub(crate) limits: Limits,
     #[cfg(feature = "deflate")]
     pub(crate) compression: Compression,

@@ -40,6 +40,8 @@ pub(super) enum Phase<S> {
 pub(super) struct Arriving {
     pub(super) decoder: RequestDecoder,
     pub(super) peer: Peer,
+    /// When the first bytes came of a head that is not whole.
+    pub(super) began: Option<Tick>,
 }
 
 pub(super) struct Deciding<S> {
@@ -117,6 +119,8 @@ pub(super) struct Io {
     pub(super) since: Tick,
     /// The wheel's valid entry for this connection.
     pub(super) scheduled: Planned,
+    /// When it has lived for long enough.
+    pub(super) ends_at: Planned,
     pub(super) flags: Flags,
 }
 
@@ -138,6 +142,7 @@ impl Io {
             meter,
             since: now,
             scheduled: Planned::default(),
+            ends_at: Planned::default(),
             flags: Flags::default(),
         }
     }
@@ -151,7 +156,7 @@ impl Io {
 
 impl<S> Connection<S> {
     pub(super) fn new(io: Io, peer: Peer, route: Route) -> Self {
-        let arriving = Box::new(Arriving { decoder: RequestDecoder::new(), peer });
+        let arriving = Box::new(Arriving { decoder: RequestDecoder::new(), peer, began: None });
         let is_direct = route == Route::Direct;
         let phase = if is_direct { Phase::Request(arriving) } else { Phase::Proxied(arriving) };
         Self { io, phase }

@@ -9,7 +9,9 @@ use super::at_hand::AtHand;
 use super::carry::Carry;
 use super::config::LoopConfig;
 use super::counters::Counters;
+use super::lifetimes::Lifetimes;
 use super::link::LoopLink;
+use super::memory::queued_share;
 use super::outlet::{MAX_CORK_LEN, SPLIT_FROM_LEN};
 use super::post::OwnMail;
 use super::throttle::Throttling;
@@ -56,11 +58,15 @@ pub(crate) struct Core {
     pub(super) dirty: VecDeque<u32>,
     /// Connections that are made to wait, or were so not long ago. Most have never been here.
     pub(super) throttled: HashMap<u32, Throttling>,
+    pub(super) lifetimes: Lifetimes,
+    /// While no more than this waits for the loop's connections, in bytes, all loops together are within
+    /// their limit.
+    pub(super) queued_share: u64,
     pub(super) counters: Counters,
 }
 
 impl Core {
-    pub(super) fn new(link: Arc<LoopLink>, config: LoopConfig) -> Self {
+    pub(super) fn new(link: Arc<LoopLink>, config: LoopConfig, loop_count: usize) -> Self {
         let clock = link.clock;
         let tick = clock.tick(Instant::now());
         Self {
@@ -80,6 +86,8 @@ impl Core {
             ready: Vec::new(),
             dirty: VecDeque::new(),
             throttled: HashMap::new(),
+            lifetimes: Lifetimes::new(),
+            queued_share: queued_share(&config, loop_count),
             counters: Counters::default(),
             link,
             config,

@@ -42,6 +42,11 @@ macro_rules! counters {
                 $(self.$name.store(counters.$name, Ordering::Relaxed);)*
             }
 
+            /// Bytes that wait in the loop's write queues.
+            pub(super) fn bytes_queued(&self) -> u64 {
+                self.bytes_queued.load(Ordering::Relaxed)
+            }
+
             pub(crate) fn read(&self) -> Counters {
                 Counters { $($name: self.$name.load(Ordering::Relaxed),)* }
             }
@@ -72,6 +77,17 @@ counters! {
     byte_floods,
     /// Connections closed because they went on sending too many control frames.
     control_frame_floods,
+    /// Requests given up with 408 because they arrived more slowly than `min_head_rate`.
+    slow_heads,
+    /// Upgrades refused with 403 because their origin is not among `allowed_origins`.
+    origins_refused,
+    /// Connections given up because they took nothing of what was sent for `write_timeout`.
+    write_timeouts,
+    /// Connections closed with 1001 because they had reached their `max_lifetime`.
+    lifetimes_ended,
+    /// Connections closed with 1013, the slowest first, because more waited for all connections together
+    /// than `max_queued_len`.
+    queues_shed,
     /// Opening handshakes that were accepted.
     upgraded,
     /// HTTP requests answered otherwise: plain ones, refused upgrades, malformed ones.

@@ -6,9 +6,11 @@ use super::EventLoop;
 use super::connection::{Connection, Io, Open, Phase};
 use super::core::{Core, RETIREMENT};
 use super::flags::Flags;
+use super::limits::Limits;
 use super::outlet::Outlet;
 use super::service::Service;
 use super::timer_wheel::{Entry, Planned, TICK, Tick};
+use crate::frame::CloseCode;
 use crate::handshake::Response;
 use crate::protocol::KeepAliveAction;
 
@@ -31,6 +33,12 @@ enum Due {
     CatchUp,
     /// It may be read again, or it has tried patience.
     Readmit,
+    /// It has lived for long enough.
+    End,
+    /// Its socket takes nothing.
+    Stuck,
+    /// Its request comes too slowly.
+    SlowHead,
     /// The peer is silent or does not finish what it began.
     GiveUp(&'static str),
 }
@@ -42,8 +50,10 @@ impl<S: Service> EventLoop<S> {
         let tick = match due(connection, &self.core) {
             Due::At(None) => return,
             Due::At(Some(tick)) => tick,
-            Due::Ping | Due::CatchUp | Due::Readmit => self.core.now.after(TICK),
-            Due::GiveUp(_) => self.core.now.after(TICK).later(self.core.lenient_until),
+            Due::Ping | Due::CatchUp | Due::Readmit | Due::End => self.core.now.after(TICK),
+            Due::Stuck | Due::SlowHead | Due::GiveUp(_) => {
+                self.core.now.after(TICK).later(self.core.lenient_until)
+            }
         };
         connection.io.look_at(&mut self.core, tick);
     }
@@ -75,7 +85,8 @@ impl<S: Service> EventLoop<S> {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         match due(connection, &self.core) {
             Due::At(_) => {}
-            Due::GiveUp(_) if !self.core.now.is_at_or_after(self.core.lenient_until) => {}
+            Due::Stuck | Due::SlowHead | Due::GiveUp(_)
+                if !self.core.now.is_at_or_after(self.core.lenient_until) => {}
             Due::Ping => {
                 connection.io.flags.insert(Flags::PINGED);
                 // It has as long for its answer as if it had been asked in time.
@@ -98,6 +109,15 @@ impl<S: Service> EventLoop<S> {
                 self.look_behind(key);
             }
             Due::Readmit => return self.readmit(key),
+            Due::End => self.end_life(key),
+            Due::Stuck => {
+                self.core.counters.write_timeouts += 1;
+                return self.remove(key, "the peer takes nothing of what is sent");
+            }
+            Due::SlowHead => {
+                self.core.counters.slow_heads += 1;
+                return self.give_up(key, "the request comes too slowly");
+            }
             Due::GiveUp(reason) => {
                 self.core.counters.timeouts += 1;
                 if let Phase::Open(Open { session, .. }) = &mut connection.phase {
@@ -109,23 +129,42 @@ impl<S: Service> EventLoop<S> {
                         return self.finish_turn(key);
                     }
                 }
-                if matches!(connection.phase, Phase::Request(_)) {
-                    // The client may still want to know; it is not waited for.
-                    let mut response = Vec::new();
-                    Response::new(http::StatusCode::REQUEST_TIMEOUT).encode(
-                        false,
-                        http::Version::HTTP_11,
-                        false,
-                        &mut response,
-                    );
-                    if !connection.io.carried().is_empty() {
-                        connection.io.send_opaque(&mut self.core, response);
-                    }
-                }
-                return self.remove(key, reason);
+                return self.give_up(key, reason);
             }
         }
         self.schedule(key);
+    }
+
+    /// Lets a connection go. If there was something of a request, the client may still want to know; it is
+    /// not waited for.
+    fn give_up(&mut self, key: u32, reason: &str) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let io = &mut connection.io;
+        if matches!(connection.phase, Phase::Request(_)) && !io.carried().is_empty() {
+            let mut response = Vec::new();
+            Response::new(http::StatusCode::REQUEST_TIMEOUT).encode(
+                false,
+                http::Version::HTTP_11,
+                false,
+                &mut response,
+            );
+            io.send_opaque(&mut self.core, response);
+        }
+        self.remove(key, reason);
+    }
+
+    /// A connection has lived for long enough: it is closed behind what is queued.
+    fn end_life(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let Connection { io, phase: Phase::Open(Open { session, .. }) } = connection else {
+            return;
+        };
+        io.ends_at = Planned::default();
+        let core = &mut self.core;
+        core.counters.lifetimes_ended += 1;
+        Outlet { io, session, core }
+            .close_now(CloseCode::GOING_AWAY, "the connection has lived for long enough");
+        self.finish_turn(key);
     }
 }
 
@@ -141,17 +180,42 @@ impl Io {
 }
 
 fn due<S>(connection: &Connection<S>, core: &Core) -> Due {
-    let now = core.now;
+    let (io, limits) = (&connection.io, &core.config.limits);
     let due = due_in_phase(connection, core);
-    let wake = match &connection.phase {
-        Phase::Open(open) => open.session.wake(),
-        _ => None,
-    };
-    match (due, wake) {
-        (Due::At(_), Some(wake)) if now.is_at_or_after(wake) => Due::CatchUp,
-        (Due::At(at), Some(wake)) => Due::At(Some(at.map_or(wake, |at| at.earlier(wake)))),
-        (due, _) => due,
+    match &connection.phase {
+        Phase::Open(open) => {
+            let is_closing = open.session.endpoint.is_close_sent() || open.session.owes_close();
+            let end = io.ends_at.tick().filter(|_| !is_closing);
+            let stuck = io.stuck_since().filter(|_| !is_closing);
+            let stuck = stuck.zip(limits.write_timeout).map(|(since, time)| since.after(time));
+            due.or_sooner(open.session.wake(), Due::CatchUp, core.now)
+                .or_sooner(end, Due::End, core.now)
+                .or_sooner(stuck, Due::Stuck, core.now)
+        }
+        Phase::Request(arriving) if !io.must_wait() => {
+            let end = arriving.began.and_then(|began| head_end(limits, began, io.carried().len()));
+            due.or_sooner(end, Due::SlowHead, core.now)
+        }
+        _ => due,
     }
+}
+
+impl Due {
+    /// `then` at `tick`, unless something else is due before.
+    fn or_sooner(self, tick: Option<Tick>, then: Self, now: Tick) -> Self {
+        match (self, tick) {
+            (Self::At(_), Some(tick)) if now.is_at_or_after(tick) => then,
+            (Self::At(at), Some(tick)) => Self::At(Some(at.map_or(tick, |at| at.earlier(tick)))),
+            (due, _) => due,
+        }
+    }
+}
+
+/// Until when more of a head must have come of which there are `len` bytes.
+pub(super) fn head_end(limits: &Limits, began: Tick, len: usize) -> Option<Tick> {
+    let rate = limits.min_head_rate?;
+    let earned = Duration::from_secs(len as u64) / rate.max(1);
+    Some(began.after(limits.head_grace + earned))
 }
 
 fn due_in_phase<S>(connection: &Connection<S>, core: &Core) -> Due {

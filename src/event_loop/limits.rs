@@ -46,6 +46,28 @@ pub struct Limits {
     /// How long a client may go on sending more than these three rates, held back again and again. Beyond:
     /// close code 1008; HTTP status 429 before the upgrade. Default: 10 s in both.
     pub max_excess_time: Duration,
+    /// Bytes a second that a request's head has to come at, on the average, from its first byte and the
+    /// [`head_grace`](Self::head_grace) on. Beyond: HTTP status 408. `None`: it has the whole
+    /// [`handshake_timeout`](crate::Config::handshake_timeout). Default: 500; trusted: `None`.
+    pub min_head_rate: Option<u32>,
+    /// The time that a request's head has got in any case. Default: 3 s in both.
+    pub head_grace: Duration,
+    /// Bytes that may wait for all connections together, each counted as if it had a copy of its own, to be
+    /// looked at once a turn of a loop. Beyond: those for which the most waits are closed with 1013, and
+    /// what waits for them is dropped. `None`: what each may have, times connections. Default: 1 GiB;
+    /// trusted: `None`.
+    pub max_queued_len: Option<usize>,
+    /// How long the socket of a connection may take nothing of what waits for it, as when its client does
+    /// not read. Beyond: the connection is given up; nothing that was sent to it would arrive. `None`: for
+    /// as long as the client is heard. Default: 30 s; trusted: `None`.
+    pub write_timeout: Option<Duration>,
+    /// How long a connection may live, give or take the [`lifetime_jitter`](Self::lifetime_jitter): so
+    /// that clients find their way to new servers, and credentials are looked at again. Beyond: close code
+    /// 1001. `None`: as long as it likes. At most 90 days. Default: 24 hours; trusted: `None`.
+    pub max_lifetime: Option<Duration>,
+    /// How far a connection's lifetime may be from [`max_lifetime`](Self::max_lifetime), by chance, so
+    /// that those who came together do not go together. Default: 2 hours in both.
+    pub lifetime_jitter: Duration,
 }
 
 impl Limits {
@@ -63,6 +85,12 @@ impl Limits {
             byte_rate: Some(Rate::new(4 << 20, 16 << 20)),
             control_frame_rate: Some(Rate::new(20, 200)),
             max_excess_time: Duration::from_secs(10),
+            min_head_rate: Some(500),
+            head_grace: Duration::from_secs(3),
+            max_queued_len: Some(1 << 30),
+            write_timeout: Some(Duration::from_secs(30)),
+            max_lifetime: Some(Duration::from_secs(24 * 3600)),
+            lifetime_jitter: Duration::from_secs(2 * 3600),
         }
     }
 
@@ -80,6 +108,12 @@ impl Limits {
             byte_rate: None,
             control_frame_rate: None,
             max_excess_time: Duration::from_secs(10),
+            min_head_rate: None,
+            head_grace: Duration::from_secs(3),
+            max_queued_len: None,
+            write_timeout: None,
+            max_lifetime: None,
+            lifetime_jitter: Duration::from_secs(2 * 3600),
         }
     }
 

@@ -103,7 +103,7 @@ impl<S: Service> EventLoop<S> {
     pub(crate) fn new(seat: Seat, service: S, lane_count: usize) -> Self {
         let Seat { unstarted, loops, topics, config } = seat;
         let Unstarted { poll, inbox, link, listeners } = unstarted;
-        let accept_rate = config.limits.accept_rate;
+        let (accept_rate, loop_count) = (config.limits.accept_rate, loops.len());
         Self {
             poll,
             inbox,
@@ -114,7 +114,7 @@ impl<S: Service> EventLoop<S> {
             subscribers: SubscriberTable::new(usize::from(link.index)),
             prefixes: PrefixTable::default(),
             topics,
-            core: Core::new(link, config),
+            core: Core::new(link, config, loop_count),
             acceptor: Acceptor::new(listeners, accept_rate),
             stalled: vec![Vec::new(); lane_count],
             outbound: Outbound::new(),
@@ -157,6 +157,7 @@ impl<S: Service> EventLoop<S> {
         if self.withdrawing.is_some() {
             self.withdraw(now);
         }
+        self.shed();
         self.core.counters.turns += 1;
         self.core.count_deflated();
         self.core.link.counters.publish(&self.core.counters);

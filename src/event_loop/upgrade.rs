@@ -5,6 +5,7 @@ use http::{HeaderMap, Method, StatusCode};
 use super::EventLoop;
 use super::command::Decision;
 use super::connection::{Connection, Deciding, Open, Phase, ResponseRules, Session};
+use super::deadlines::head_end;
 use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::{Answer, Service};
@@ -23,8 +24,15 @@ impl<S: Service> EventLoop<S> {
             keep_alive: false,
         };
         match arriving.decoder.decode(input, &self.core.config.head_limits) {
-            Ok(None) => 0,
+            Ok(None) => {
+                let began = *arriving.began.get_or_insert(self.core.now);
+                if let Some(end) = head_end(&self.core.config.limits, began, input.len()) {
+                    connection.io.look_at(&mut self.core, end);
+                }
+                0
+            }
             Ok(Some((mut request, used))) => {
+                arriving.began = None;
                 request.set_peer_addr(arriving.peer.into());
                 #[cfg(feature = "tls")]
                 connection.io.tell_tls(&mut self.core.counters, &mut request);
@@ -46,7 +54,8 @@ impl<S: Service> EventLoop<S> {
         };
         let upgrade = if request.is_upgrade() {
             match validate_upgrade(&request) {
-                Ok(upgrade) => Some(upgrade),
+                Ok(upgrade) if self.allows_origin(&request) => Some(upgrade),
+                Ok(_) => return self.refuse_origin(key, rules),
                 Err(error) => return self.refuse(key, rules, &error),
             }
         } else {
@@ -122,6 +131,7 @@ impl<S: Service> EventLoop<S> {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let mut head = Vec::with_capacity(256);
         let core = &mut self.core;
+        connection.io.ends_at = core.lifetimes.end(&core.config.limits, core.now);
         let (extensions, endpoint) = core.negotiate(upgrade.extensions());
         let accept = upgrade.accept();
         encode_switching_protocols(&accept, subprotocol, extensions.as_deref(), headers, &mut head);
@@ -140,6 +150,18 @@ impl<S: Service> EventLoop<S> {
             self.close_for_shutdown(key);
         }
         self.schedule(key);
+    }
+
+    fn allows_origin(&self, request: &Request) -> bool {
+        let allowed = self.core.config.allowed_origins.as_ref();
+        allowed.is_none_or(|allowed| allowed.allow_headers(request.headers()))
+    }
+
+    fn refuse_origin(&mut self, key: u32, rules: ResponseRules) {
+        self.core.counters.origins_refused += 1;
+        let response = Response::new(StatusCode::FORBIDDEN)
+            .body("text/plain; charset=utf-8", "this origin is not allowed\n");
+        self.respond(key, ResponseRules { keep_alive: false, ..rules }, &response);
     }
 
     fn refuse(&mut self, key: u32, rules: ResponseRules, error: &HandshakeError) {

@@ -131,6 +131,20 @@ impl Io {
         dropped
     }
 
+    /// Drops all that waits but for what has begun to leave.
+    pub(super) fn drop_unbegun(&mut self, core: &mut Core) {
+        if let Some(queue) = &mut self.queue {
+            let len = queue.drop_unbegun();
+            self.dequeued(core, len);
+        }
+    }
+
+    /// Since when its socket has taken nothing of what waits.
+    pub(super) fn stuck_since(&self) -> Option<Tick> {
+        let queue = self.queue.as_ref().filter(|_| self.flags.contains(Flags::BLOCKED))?;
+        Some(Tick::from_u32(queue.moved_at()))
+    }
+
     /// Sends a large message from where it lies, behind what the cork holds.
     pub(super) fn send_split(
         &mut self,
@@ -275,8 +289,11 @@ impl Io {
 
     /// The socket takes no more: whoever sends now is told so.
     #[cold]
-    fn block(&mut self, core: &Core) {
+    fn block(&mut self, core: &mut Core) {
         if self.flags.raise(Flags::BLOCKED) {
+            if let Some(timeout) = core.config.limits.write_timeout {
+                self.look_at(core, core.now.after(timeout));
+            }
             core.link.directory.set_blocked(self.id.index, true);
             self.note_oldest(core);
         }
@@ -307,6 +324,9 @@ impl Io {
         let new = || Box::new(WriteQueue::new(find_frame_boundary));
         let queue = self.queue.get_or_insert_with(|| core.queues.take_or(new));
         let before = queue.len();
+        if before == 0 {
+            queue.moved(core.now.as_u32());
+        }
         push(queue, core.now.as_u32());
         // A flood of urgent frames replaces earlier ones: the queue may shrink too.
         if queue.len() >= before {
@@ -323,6 +343,9 @@ impl Io {
     fn dequeue(&mut self, core: &mut Core, written: usize) {
         let Some(queue) = &mut self.queue else { return };
         queue.advance(written);
+        if written > 0 {
+            queue.moved(core.now.as_u32());
+        }
         if let Some(buffer) = queue.take_spent() {
             core.workspace.recycle_buffer(buffer);
         }

@@ -173,7 +173,9 @@ fn is_scheme(scheme: &str) -> bool {
 
 fn is_host(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[') {
-        return address.strip_suffix(']').is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok());
+        return address
+            .strip_suffix(']')
+            .is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok());
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     !host.is_empty() && !host.starts_with('.') && host.bytes().all(allowed)
@@ -283,7 +285,10 @@ mod tests {
             let mut both = headers(&["http://a"]);
             both.append(ORIGIN, HeaderValue::from_static("http://b"));
             assert!(!origins.allow_headers(&both));
-            assert!(!origins.allow_headers(&headers(&["http://a\u{e9}"])));
+            let latin = HeaderValue::from_bytes(b"http://a\xe9").expect("a header's value");
+            both.clear();
+            both.append(ORIGIN, latin);
+            assert!(!origins.allow_headers(&both));
         }
         let nobody = AllowedOrigins::new([""; 0], NoOrigin::Refused);
         assert!(!nobody.allow(Some("http://a")) && !nobody.allow(None));

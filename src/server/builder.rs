@@ -18,7 +18,7 @@ use super::{Config, Error, Handler, Result, ServerHandle};
 #[cfg(feature = "deflate")]
 use crate::deflate::Compression;
 use crate::event_loop::{Addresses, EventLoop, Limits, Loops, Seat, Service, Unstarted};
-use crate::handshake::HeadLimits;
+use crate::handshake::{AllowedOrigins, HeadLimits};
 use crate::pubsub::SlowConsumer;
 #[cfg(feature = "tls")]
 use crate::transport::Tls;
@@ -125,6 +125,19 @@ impl Builder {
     /// Connections of the whole server. See [`Config::max_connections`].
     pub fn max_connections(mut self, count: usize) -> Self {
         self.config.max_connections = count;
+        self
+    }
+
+    /// Accepts handshakes of these sites' scripts alone. See [`Config::allowed_origins`].
+    ///
+    /// ```
+    /// use tickwire::{AllowedOrigins, NoOrigin, Server};
+    ///
+    /// let origins = AllowedOrigins::new(["https://example.com", "https://*.example.com"], NoOrigin::Refused);
+    /// let builder = Server::builder().bind("127.0.0.1:0").allowed_origins(origins);
+    /// ```
+    pub fn allowed_origins(mut self, origins: AllowedOrigins) -> Self {
+        self.config.allowed_origins = Some(origins);
         self
     }
 

@@ -6,7 +6,11 @@ use super::{Config, Error, Result};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compression, CompressionMode, DedicatedCompression};
 use crate::event_loop::{Limits, MAX_BURST, MAX_CONTROL_BURST, MAX_SEND_LEN, Rate};
+use crate::handshake::AllowedOrigins;
 use crate::pubsub::SlowConsumer;
+
+/// What the loops' clocks can tell from a time that has passed.
+const MAX_LIFETIME: Duration = Duration::from_secs(86_400 * 90);
 
 impl Config {
     /// Refuses what cannot work.
@@ -21,6 +25,9 @@ impl Config {
         in_range("head_limits.max_head_len", self.head_limits.max_head_len, 256, 1 << 20)?;
         in_range("head_limits.max_header_count", self.head_limits.max_header_count, 8, 4096)?;
         check_limits(&self.limits)?;
+        if let Some(text) = self.allowed_origins.as_ref().and_then(AllowedOrigins::malformed) {
+            return Err(Error::config("allowed_origins", format!("`{text}` is no origin")));
+        }
         #[cfg(feature = "deflate")]
         check_compression(&self.compression)?;
         in_range("max_backpressure", self.max_backpressure, 1, MAX_SEND_LEN)?;
@@ -59,7 +66,25 @@ fn check_limits(limits: &Limits) -> Result<()> {
     check_rate("limits.message_rate", limits.message_rate, 2, MAX_BURST)?;
     check_rate("limits.byte_rate", limits.byte_rate, 2048, i32::MAX as u32)?;
     check_rate("limits.control_frame_rate", limits.control_frame_rate, 2, MAX_CONTROL_BURST)?;
-    lasting("limits.max_excess_time", Some(limits.max_excess_time))
+    lasting("limits.max_excess_time", Some(limits.max_excess_time))?;
+    at_least_one("limits.min_head_rate", limits.min_head_rate)?;
+    if let Some(len) = limits.max_queued_len {
+        in_range("limits.max_queued_len", len, 64 << 10, 1 << 50)?;
+    }
+    lasting("limits.write_timeout", limits.write_timeout)?;
+    check_lifetime(limits)
+}
+
+fn check_lifetime(limits: &Limits) -> Result<()> {
+    let Some(lifetime) = limits.max_lifetime else { return Ok(()) };
+    if lifetime.is_zero() || lifetime > MAX_LIFETIME {
+        let message = format!("{lifetime:?} is not within 1 ns to {MAX_LIFETIME:?}");
+        return Err(Error::config("limits.max_lifetime", message));
+    }
+    if limits.lifetime_jitter > lifetime {
+        return Err(Error::config("limits.lifetime_jitter", "is longer than the lifetime itself"));
+    }
+    Ok(())
 }
 
 /// Half of the least burst is the least rate.
@@ -118,6 +143,7 @@ fn lasting(field: &'static str, duration: Option<Duration>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handshake::NoOrigin;
 
     #[test]
     fn the_defaults_are_in_order() {
@@ -172,6 +198,18 @@ mod tests {
                 c.limits.control_frame_rate = Some(Rate::new(10, 5000));
             }),
             ("limits.max_excess_time", |c| c.limits.max_excess_time = Duration::ZERO),
+            ("allowed_origins", |c| {
+                let origins = AllowedOrigins::new(["example.com"], NoOrigin::Accepted);
+                c.allowed_origins = Some(origins);
+            }),
+            ("limits.max_queued_len", |c| c.limits.max_queued_len = Some(1)),
+            ("limits.write_timeout", |c| c.limits.write_timeout = Some(Duration::ZERO)),
+            ("limits.max_lifetime", |c| c.limits.max_lifetime = Some(Duration::MAX)),
+            ("limits.lifetime_jitter", |c| {
+                c.limits.max_lifetime = Some(Duration::from_secs(60));
+                c.limits.lifetime_jitter = Duration::from_secs(61);
+            }),
+            ("limits.min_head_rate", |c| c.limits.min_head_rate = Some(0)),
             ("max_backpressure", |c| c.max_backpressure = usize::MAX),
             ("read_buffer_len", |c| c.read_buffer_len = 1000),
             ("handshake_timeout", |c| c.handshake_timeout = Duration::ZERO),

@@ -5,7 +5,7 @@ use std::time::Duration;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compression, CompressionMode};
 use crate::event_loop::{Limits, LoopConfig};
-use crate::handshake::HeadLimits;
+use crate::handshake::{AllowedOrigins, HeadLimits};
 use crate::protocol::KeepAlive;
 use crate::pubsub::SlowConsumer;
 use crate::transport::SocketOptions;
@@ -23,6 +23,9 @@ pub struct Config {
     pub max_connections: usize,
     /// Limits of request heads. Beyond: HTTP status 414 or 431. Defaults: 16 KiB, 100 headers.
     pub head_limits: HeadLimits,
+    /// Of which sites' scripts a handshake is accepted. Beyond: HTTP status 403. `None`: of all, which is
+    /// for [`Handler::upgrade`](super::Handler::upgrade) to judge then. Default: `None`.
+    pub allowed_origins: Option<AllowedOrigins>,
     /// What clients may do, and how much of it. Default: [`Limits::internet`].
     pub limits: Limits,
     /// Whether and how messages are compressed, with clients that offer it (permessage-deflate, RFC
@@ -69,6 +72,7 @@ impl Default for Config {
             handler_threads: half,
             max_connections: 100_000,
             head_limits: HeadLimits::default(),
+            allowed_origins: None,
             limits: Limits::default(),
             #[cfg(feature = "deflate")]
             compression: Compression::off(),
@@ -101,6 +105,7 @@ impl Config {
     pub(super) fn for_loop(&self) -> LoopConfig {
         LoopConfig {
             head_limits: self.head_limits,
+            allowed_origins: self.allowed_origins.clone(),
             limits: self.limits,
             #[cfg(feature = "deflate")]
             compression: self.compression,

@@ -36,6 +36,8 @@ pub struct WriteQueue {
     waiting: [VecDeque<Segment>; CLASS_COUNT],
     /// Unsent bytes in all.
     len: usize,
+    /// When bytes last left, or the first came.
+    moved_at: u32,
     /// Empty; its memory serves the next packed segment.
     spare: Vec<u8>,
     /// An adopted buffer that has been written.
@@ -75,6 +77,7 @@ impl WriteQueue {
             head: None,
             waiting: Default::default(),
             len: 0,
+            moved_at: 0,
             spare: Vec::new(),
             spent: None,
             find_boundary,
@@ -217,6 +220,28 @@ impl WriteQueue {
         let head = self.head.as_ref().map(|head| &head.segment);
         let fronts = self.waiting.iter().filter_map(VecDeque::front);
         head.into_iter().chain(fronts).map(|segment| segment.label.at).max_by_key(|&at| age(at))
+    }
+
+    /// Drops everything that has not begun to leave; returns how many bytes that were.
+    pub fn drop_unbegun(&mut self) -> usize {
+        self.settle();
+        self.waiting.iter_mut().for_each(VecDeque::clear);
+        let left = self.head.as_ref().map_or(0, |head| head.segment.len() - head.written);
+        let dropped_len = self.len - left;
+        self.len = left;
+        self.trim_if_empty();
+        dropped_len
+    }
+
+    /// Since when nothing has left of what waits, as told by [`moved`](Self::moved).
+    #[must_use]
+    pub fn moved_at(&self) -> u32 {
+        self.moved_at
+    }
+
+    /// Bytes have left at `at`, or the first have come.
+    pub fn moved(&mut self, at: u32) {
+        self.moved_at = at;
     }
 
     /// Drops the publications that have not begun to leave and of which `is_expired(owner, at)`

@@ -1,0 +1,82 @@
+//! What waits for all connections together.
+//!
+//! Each loop counts what waits for its own and publishes that once a turn. Only one that has more than its
+//! share looks at the others' numbers.
+
+use super::EventLoop;
+use super::config::LoopConfig;
+use super::connection::{Connection, Phase};
+use super::flags::Flags;
+use super::outlet::Outlet;
+use super::service::Service;
+use crate::frame::CloseCode;
+
+/// What has begun to leave must end before the close frame; who still has more of it than this to take is
+/// not waited for.
+const MAX_LAST_LEN: usize = 64 * 1024;
+
+/// So much of its share a loop sheds beyond what it must, so that it does not look for the slowest in every
+/// turn.
+const HEADROOM_DIVISOR: u64 = 8;
+
+/// What may wait for one loop's connections while nothing is known of others.
+pub(super) fn queued_share(config: &LoopConfig, loop_count: usize) -> u64 {
+    config.limits.max_queued_len.map_or(u64::MAX, |len| (len / loop_count.max(1)) as u64)
+}
+
+impl<S: Service> EventLoop<S> {
+    /// Closes the slowest connections while more waits for all of them than may.
+    #[inline]
+    pub(super) fn shed(&mut self) {
+        if self.core.counters.bytes_queued > self.core.queued_share {
+            self.shed_slowest();
+        }
+    }
+
+    #[cold]
+    fn shed_slowest(&mut self) {
+        let (own, share) = (self.core.counters.bytes_queued, self.core.queued_share);
+        let max = self.core.config.limits.max_queued_len.map_or(u64::MAX, |len| len as u64);
+        let is_other = |index: usize| index != usize::from(self.core.link.index);
+        let others = self.loops.iter().enumerate().filter(|&(index, _)| is_other(index));
+        let others: u64 = others.map(|(_, link)| link.counters.bytes_queued()).sum();
+        if own.saturating_add(others) <= max {
+            return;
+        }
+        let goal = share - share / HEADROOM_DIVISOR;
+        let mut slowest: Vec<(usize, u32)> = self
+            .connections
+            .iter()
+            .map(|(key, connection)| (connection.io.queued_len(), key as u32))
+            .filter(|&(len, _)| len > 0)
+            .collect();
+        slowest.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, key) in slowest {
+            if self.core.counters.bytes_queued <= goal {
+                break;
+            }
+            self.core.counters.queues_shed += 1;
+            self.shed_one(key);
+        }
+    }
+
+    fn shed_one(&mut self, key: u32) {
+        const REASON: &str = "too slow while too much waits for all";
+        let Some(Connection { io, phase: Phase::Open(open) }) =
+            self.connections.get_mut(key as usize)
+        else {
+            return self.remove(key, REASON);
+        };
+        let core = &mut self.core;
+        if open.session.endpoint.is_close_sent() {
+            return self.remove(key, REASON);
+        }
+        io.drop_unbegun(core);
+        if io.queued_len() > MAX_LAST_LEN {
+            io.flags.insert(Flags::BROKEN);
+        }
+        Outlet { io, session: &mut open.session, core }
+            .close_now(CloseCode::TRY_AGAIN_LATER, REASON);
+        self.finish_turn(key);
+    }
+}

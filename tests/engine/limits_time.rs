@@ -1,0 +1,97 @@
+//! What may not take for ever: a request on its way, a reader that does not read, a connection's life.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use tickwire::{CloseCode, Limits, Outcome, SocketOptions};
+
+use super::support::{Received, Running, Script, eventually, in_each_mode, soon};
+use super::with_closes;
+
+const SHORT: Duration = Duration::from_millis(100);
+const LONG: Duration = Duration::from_secs(3600);
+
+#[test]
+fn a_request_that_comes_too_slowly_is_answered_with_408() {
+    in_each_mode(|mode| {
+        let limits = Limits { min_head_rate: Some(1000), head_grace: SHORT, ..Limits::trusted() };
+        let builder = mode.builder().limits(limits).handshake_timeout(LONG);
+        let server = Running::start(builder, Script::new());
+        let http = server.http();
+        http.send("GET / HTTP/1.1\r\nHost: h\r\nX-Never-Ends: ");
+        assert_eq!(http.response().status, 408);
+        http.expect_gone();
+        let total = || server.handle().stats().total;
+        eventually("it is counted", || (total().slow_heads, total().timeouts) == (1, 0));
+    });
+}
+
+/// The time before a request begins is not that of the request.
+#[test]
+fn a_connection_may_rest_between_requests() {
+    in_each_mode(|mode| {
+        let limits = Limits { min_head_rate: Some(1000), head_grace: SHORT, ..Limits::trusted() };
+        let builder = mode.builder().limits(limits).handshake_timeout(LONG);
+        let server = Running::start(builder, Script::new());
+        let http = server.http();
+        for _ in 0..2 {
+            std::thread::sleep(3 * SHORT);
+            http.get("/");
+            assert_eq!(http.response().status, 404);
+        }
+        assert_eq!(server.handle().stats().total.slow_heads, 0);
+    });
+}
+
+/// It goes on talking, so it is not silent.
+#[test]
+fn who_takes_nothing_is_given_up() {
+    in_each_mode(|mode| {
+        let (ids, opened) = channel();
+        let (script, closes) = with_closes(Script::new());
+        let script = script.on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
+        let limits = Limits { write_timeout: Some(3 * SHORT), ..Limits::trusted() };
+        let socket_options = SocketOptions { notsent_lowat: Some(16 << 10), ..Default::default() };
+        let builder = mode.builder().limits(limits).socket_options(socket_options);
+        let server = Running::start(builder.max_backpressure(64 << 20), script);
+        let client = server.dial().receive_len(16 << 10).connect();
+        let id = soon(&opened);
+        let mut sent = Outcome::Sent;
+        while sent == Outcome::Sent {
+            sent = server.handle().send(id, vec![0; 64 << 10]);
+        }
+        assert_eq!(sent, Outcome::Queued);
+        let total = || server.handle().stats().total;
+        eventually("it is given up", || {
+            let _ = client.try_send_raw(b"\x82\x80\0\0\0\0");
+            std::thread::sleep(SHORT / 10);
+            total().write_timeouts == 1
+        });
+        let closed = soon(&closes);
+        assert_eq!((closed.code, closed.was_clean), (CloseCode::ABNORMAL, false));
+        assert_eq!(closed.reason, "the peer takes nothing of what is sent");
+    });
+}
+
+#[test]
+fn a_connection_that_has_lived_for_long_enough_is_closed_with_1001() {
+    in_each_mode(|mode| {
+        let (script, closes) = with_closes(Script::echo());
+        let limits =
+            Limits { max_lifetime: Some(3 * SHORT), lifetime_jitter: SHORT, ..Limits::trusted() };
+        let server = Running::start(mode.builder().limits(limits), script);
+        let mut client = server.connect();
+        let end = loop {
+            client.send_text("alive");
+            match client.recv() {
+                Received::Text(_) => std::thread::sleep(SHORT / 10),
+                end => break end,
+            }
+        };
+        assert_eq!(end, Received::Close(1001, "the connection has lived for long enough".into()));
+        client.close(1001, "");
+        let closed = soon(&closes);
+        assert_eq!((closed.code, closed.was_clean), (CloseCode::GOING_AWAY, true));
+        assert_eq!(server.handle().stats().total.lifetimes_ended, 1);
+    });
+}
