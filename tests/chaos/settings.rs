@@ -34,6 +34,7 @@ pub(crate) fn config(handler_thread_count: usize) -> Config {
         // Each kind of attackers has an address of its own.
         counts_loopback: true,
         accept_rate: Some(Rate::new(5000, 4096)),
+        ..Limits::trusted()
     };
     config.max_backpressure = MAX_BACKPRESSURE;
     config.max_lane_len = MAX_LANE_LEN;
