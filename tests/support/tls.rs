@@ -10,6 +10,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, date_time_ymd,
 };
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use tickwire::Tls;
 use tickwire::rustls::pki_types::pem::PemObject;
 use tickwire::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -227,7 +229,7 @@ impl TlsSocket {
             let wants_write = session.wants_write();
             drop(session);
             if wants_write {
-                self.flush()?;
+                self.flush_at_once()?;
             }
             processed.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
             if received.is_empty() {
@@ -268,6 +270,26 @@ impl TlsSocket {
         while !unsent.is_empty() {
             let len = (&self.tcp).write(&unsent)?;
             unsent.drain(..len);
+        }
+        Ok(())
+    }
+
+    /// For the reader: writes no more than the socket takes at once. A server that waits for its answers
+    /// to be read takes nothing, and a reader that waited for it would wait for ever. Whoever writes
+    /// meanwhile writes all there is.
+    fn flush_at_once(&self) -> io::Result<()> {
+        let Ok(mut unsent) = self.unsent.try_lock() else { return Ok(()) };
+        let mut session = self.session();
+        while session.wants_write() {
+            session.write_tls(&mut *unsent)?;
+        }
+        drop(session);
+        while !unsent.is_empty() {
+            match rustix::net::send(&self.tcp, &unsent, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(len) => drop(unsent.drain(..len)),
+                Err(Errno::AGAIN) => break,
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }
