@@ -29,11 +29,14 @@ pub(super) const RETIREMENT: u32 = u32::MAX;
 const RETIREMENT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Resources that a connection uses while it is its turn.
+// In this order: what lies first is reached without an offset, which is a register less, and four
+// instructions a message.
+#[repr(C)]
 pub(crate) struct Core {
-    pub(super) link: Arc<LoopLink>,
-    pub(super) config: LoopConfig,
     /// Frames that the connection at hand sends in this turn. Empty between connections.
     pub(super) cork: Vec<u8>,
+    pub(super) link: Arc<LoopLink>,
+    pub(super) config: LoopConfig,
     /// While cork and message together are shorter than this, in bytes, every limit is far.
     pub(super) max_eased_len: usize,
     /// Once the cork holds so many bytes it is offered to the socket: with nothing in front of it, it
