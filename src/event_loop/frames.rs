@@ -53,7 +53,13 @@ fn consume_all<S: Service>(
 ) -> usize {
     let mut at = 0;
     let mut messages_left = u32::from(io.meter.messages);
+    let mut may_renew = messages_left < core.config.max_messages_per_turn;
     while at < input.len() {
+        if messages_left == 0 && may_renew {
+            // What was left of an earlier grant: this turn's budget is not used up.
+            may_renew = false;
+            messages_left = grant_again(io, core);
+        }
         if messages_left == 0 || must_hold(io, core) {
             io.flags.insert(Flags::UNREAD);
             break;
@@ -83,6 +89,13 @@ fn consume_all<S: Service>(
         io.renew(core, at < input.len());
     }
     at
+}
+
+/// Grants the messages that have been saved up: none if there are none, and then the connection waits.
+#[cold]
+fn grant_again(io: &mut Io, core: &mut Core) -> u32 {
+    io.meter.messages = 0;
+    if io.settle(core) { u32::from(io.meter.messages) } else { 0 }
 }
 
 /// Whatever is not a whole message of one frame; returns how far it came: 0 if more must arrive.
