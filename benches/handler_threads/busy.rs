@@ -1,12 +1,10 @@
 //! How long an echo takes while the handler works at other connections' messages.
 
-use std::ops::Range;
-use std::time::Duration;
-
 use super::Pace;
 use super::client::Flow;
 use super::engine::{Side, WORK, WORK_MARK};
-use super::figures::{Figures, HEADS};
+use super::figures::{Figures, HEADS, Plan};
+use std::ops::Range;
 
 const CONNECTIONS: usize = 100;
 
@@ -24,22 +22,6 @@ const RATE: u64 = 5000;
 
 /// Handler threads of the contestants; 0 is inline.
 const SIDES: [usize; 3] = [0, 1, 2];
-
-struct Plan {
-    rounds: usize,
-    time: Duration,
-}
-
-impl Plan {
-    fn of(pace: Pace) -> Self {
-        let (rounds, millis) = match pace {
-            Pace::Full => (10, 1000),
-            Pace::Quick => (4, 500),
-            Pace::Test => (1, 20),
-        };
-        Self { rounds, time: Duration::from_millis(millis) }
-    }
-}
 
 /// The table.
 pub(crate) fn run(pace: Pace) -> String {

@@ -1,8 +1,28 @@
-//! What rounds of an open loop came to.
+//! The rounds of an open loop, and what they came to.
+
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::Pace;
 use super::rounds::{histogram, median, sorted};
+
+/// How many rounds, and how long each.
+pub(crate) struct Plan {
+    pub(crate) rounds: usize,
+    pub(crate) time: Duration,
+}
+
+impl Plan {
+    pub(crate) fn of(pace: Pace) -> Self {
+        let (rounds, millis) = match pace {
+            Pace::Full => (10, 1000),
+            Pace::Quick => (4, 500),
+            Pace::Test => (1, 20),
+        };
+        Self { rounds, time: Duration::from_millis(millis) }
+    }
+}
 
 /// The heads of [`Figures::cells`].
 pub(crate) const HEADS: &str = "p50 | p90 | p99 | p99.9 | p99 of a round";

@@ -5,28 +5,12 @@ use std::time::Duration;
 use super::Pace;
 use super::client::Flow;
 use super::engine::Side;
-use super::figures::{Figures, HEADS};
+use super::figures::{Figures, HEADS, Plan};
 
 const CONNECTIONS: usize = 100;
 
 /// Messages per second on all connections.
 const RATE: u64 = 20_000;
-
-struct Plan {
-    rounds: usize,
-    time: Duration,
-}
-
-impl Plan {
-    fn of(pace: Pace) -> Self {
-        let (rounds, millis) = match pace {
-            Pace::Full => (10, 1000),
-            Pace::Quick => (4, 500),
-            Pace::Test => (1, 20),
-        };
-        Self { rounds, time: Duration::from_millis(millis) }
-    }
-}
 
 /// The table.
 pub(crate) fn run(pace: Pace) -> String {

@@ -58,7 +58,7 @@ fn consume_all<S: Service>(
         if messages_left == 0 && may_renew {
             // What was left of an earlier grant: this turn's budget is not used up.
             may_renew = false;
-            messages_left = grant_again(io, core);
+            messages_left = settle(io, core, 0);
         }
         if messages_left == 0 || must_hold(io, core) {
             io.flags.insert(Flags::UNREAD);
@@ -91,10 +91,11 @@ fn consume_all<S: Service>(
     at
 }
 
-/// Grants the messages that have been saved up: none if there are none, and then the connection waits.
+/// Something granted has run out: what has been saved up since is granted. Returns the messages that may
+/// follow; if there are none, or another thing is lacking, the connection waits.
 #[cold]
-fn grant_again(io: &mut Io, core: &mut Core) -> u32 {
-    io.meter.messages = 0;
+fn settle(io: &mut Io, core: &mut Core, messages_left: u32) -> u32 {
+    io.meter.messages = messages_left as u16;
     if io.settle(core) { u32::from(io.meter.messages) } else { 0 }
 }
 
@@ -118,7 +119,7 @@ fn consume_event<S: Service>(
                 let is_control = matches!(event, Event::Ping(_) | Event::Pong(_));
                 handle(service, io, core, open, event);
                 if is_control && !io.meter.take_control_frame() {
-                    settle_control_frames(io, core, messages_left);
+                    *messages_left = settle(io, core, *messages_left);
                 }
             }
             used
@@ -149,13 +150,6 @@ fn count_frames(io: &mut Io, messages_left: &mut u32, fragments: u32, event: Opt
         *messages_left -= extra;
         io.meter.give_messages(extra);
     }
-}
-
-/// Control frames have run out: if none have been saved up since, nothing more is taken in.
-#[cold]
-fn settle_control_frames(io: &mut Io, core: &mut Core, messages_left: &mut u32) {
-    io.meter.messages = *messages_left as u16;
-    *messages_left = if io.settle(core) { u32::from(io.meter.messages) } else { 0 };
 }
 
 /// The connection's own answers fill its queue, or will: what asks for more of them waits until they
