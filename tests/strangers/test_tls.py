@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from certificates import make_certificate, server_arguments, trusting_context
 from example_server import HANDLER_MODES, PATIENCE_SECONDS, ExampleServer
-from websockets.sync.client import connect
+from one_thread import connect
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -38,13 +38,14 @@ def test_messages_come_back_over_either_version(echo, version, len):
     options = {"max_size": None, "compression": None, "ssl": trusting_context(version)}
     with connect(url(echo), **options) as ws:
         ws.send(message)
-        assert ws.recv(PATIENCE_SECONDS) == message
-        assert ws.socket.version() == {VERSIONS[0]: "TLSv1.2", VERSIONS[1]: "TLSv1.3"}[version]
+        assert ws.recv() == message
+        assert ws.tls_version == {VERSIONS[0]: "TLSv1.2", VERSIONS[1]: "TLSv1.3"}[version]
 
 
 def test_a_client_that_does_not_know_the_issuer_refuses(echo):
     with pytest.raises(ssl.SSLCertVerificationError):
-        connect(url(echo), ssl=ssl.create_default_context())
+        with connect(url(echo), ssl=ssl.create_default_context()):
+            pass
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -83,7 +84,7 @@ def test_curl_gets_the_page_of_the_market_feed():
         assert status == 60, "an issuer that curl does not know"
         with connect(f"wss://localhost:{feed.port}/ws", ssl=trusting_context(), max_size=None) as ws:
             ws.send(json.dumps({"op": "subscribe", "channel": "ticker", "symbols": ["*"]}))
-            assert ws.recv(PATIENCE_SECONDS)
+            assert ws.recv()
 
 
 def test_plain_http_is_told_to_speak_tls(echo):
