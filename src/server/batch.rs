@@ -1,6 +1,6 @@
 //! What goes through a lane: callbacks to run, gathered.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::event_loop::{Closed, ConnectionId};
@@ -36,13 +36,16 @@ pub(super) struct Batch {
 enum Whose {
     #[default]
     Nobodys,
-    /// Those of the connections that have this place, one after another: a connection's last job is
-    /// done before the first one of its successor.
-    Of {
-        loop_index: u16,
-        index: u32,
-    },
+    Of(Place),
     Several,
+}
+
+/// Where a connection is: those that have the same place one after another share it, and a connection's
+/// last job is done before the first one of its successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) loop_index: u16,
+    pub(super) index: u32,
 }
 
 /// One callback to run.
@@ -82,8 +85,7 @@ impl Batch {
         if let Job::Assembled(message) = &job {
             self.assembled_len += message.len();
         }
-        let ConnectionId { loop_index, index, .. } = id;
-        let whose = Whose::Of { loop_index, index };
+        let whose = Whose::Of(place_of(id));
         self.whose = match self.whose {
             Whose::Nobodys => whose,
             before if before == whose => whose,
@@ -103,10 +105,32 @@ impl Batch {
         Some((id, job, &self.payloads[start..self.payload_at]))
     }
 
-    /// Whether `earlier`, which came before this one, has to be done first.
-    pub(super) fn must_follow(&self, earlier: &Self) -> bool {
-        let several = self.whose == Whose::Several || earlier.whose == Whose::Several;
-        several || self.whose == earlier.whose
+    /// Whose jobs they are; `None`: those of several connections.
+    pub(super) fn place(&self) -> Option<Place> {
+        match self.whose {
+            Whose::Of(place) => Some(place),
+            Whose::Nobodys | Whose::Several => None,
+        }
+    }
+
+    /// A batch for each connection. The first of them counts for all.
+    pub(super) fn split(mut self) -> impl Iterator<Item = (Place, Self)> {
+        let mut parts: Vec<(Place, Self)> = Vec::new();
+        let mut part_of = HashMap::new();
+        while let Some((id, job, payload)) = self.next() {
+            let place = place_of(id);
+            let at = *part_of.entry(place).or_insert(parts.len());
+            if at == parts.len() {
+                parts.push((place, Self::default()));
+            }
+            let part = &mut parts[at].1;
+            part.payloads.extend_from_slice(payload);
+            part.push(id, job);
+        }
+        if let Some((_, first)) = parts.first_mut() {
+            first.weight = self.weight;
+        }
+        parts.into_iter()
     }
 
     /// What it counts in a lane that is full at `max_len` bytes.
@@ -124,4 +148,8 @@ impl Batch {
         self.assembled_len = 0;
         self.payloads.capacity() <= MAX_KEPT_LEN
     }
+}
+
+fn place_of(id: ConnectionId) -> Place {
+    Place { loop_index: id.loop_index, index: id.index }
 }

@@ -56,20 +56,21 @@ impl<H: Handler> HandlerThread<H> {
         let mut agenda = Agenda::default();
         while let Some(batch) = receiver.recv() {
             agenda.add(batch);
-            while let Some(mut batch) = agenda.next() {
+            while let Some((place, mut batch)) = agenda.next() {
                 let is_long = worker.take_turn(&mut batch);
                 if batch.is_empty() {
                     worker.done(batch, &receiver.lane);
                 } else {
-                    agenda.interrupt(batch);
+                    agenda.interrupt(place, batch);
                 }
                 if is_long || agenda.has_interrupted() {
                     // Left to itself the kernel may let a loop that shares the core wait for
                     // milliseconds, though it has replies to pass on and messages to bring.
                     std::thread::yield_now();
                 }
-                while agenda.has_room() {
-                    let Some(batch) = receiver.try_recv() else { break };
+                // All that waits in the lane, whoever filled it: the lane's limit counts it until it is
+                // done.
+                while let Some(batch) = receiver.try_recv() {
                     agenda.add(batch);
                 }
             }
