@@ -137,6 +137,7 @@ mod event_loop;
 #[path = "event_loop/under_loom.rs"]
 mod event_loop;
 #[cfg(not(loom))]
+mod scheduling;
 mod server;
 
 #[cfg(feature = "deflate")]

@@ -104,6 +104,9 @@ impl<S: Service> EventLoop<S> {
         let Seat { unstarted, loops, topics, config } = seat;
         let Unstarted { poll, inbox, link, listeners } = unstarted;
         let (accept_rate, loop_count) = (config.limits.accept_rate, loops.len());
+        if lane_count > 0 {
+            link.run_when_woken();
+        }
         Self {
             poll,
             inbox,

@@ -64,9 +64,7 @@ impl<H: Handler> HandlerThread<H> {
                     agenda.interrupt(place, batch);
                 }
                 if is_long || agenda.has_interrupted() {
-                    // Left to itself the kernel may let a loop that shares the core wait for
-                    // milliseconds, though it has replies to pass on and messages to bring.
-                    std::thread::yield_now();
+                    worker.let_loops_run();
                 }
                 // All that waits in the lane, whoever filled it: the lane's limit counts it until it is
                 // done.
@@ -123,6 +121,15 @@ impl<H: Handler> Worker<H> {
         }
         self.outbox.flush();
         start.elapsed() >= MAX_TURN
+    }
+
+    /// Left to itself an older kernel may let a loop that shares the core wait for milliseconds, though it
+    /// has replies to pass on and messages to bring. Where it does not, yielding would give whole time
+    /// slices away, to whoever wants them.
+    fn let_loops_run(&self) {
+        if !self.loops.iter().all(|link| link.runs_when_woken()) {
+            std::thread::yield_now();
+        }
     }
 
     /// A batch has been worked through.
