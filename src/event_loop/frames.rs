@@ -60,7 +60,7 @@ fn consume_all<S: Service>(
             may_renew = false;
             messages_left = settle(io, core, 0);
         }
-        if messages_left == 0 || must_hold(io, core) {
+        if messages_left == 0 || must_hold(service, io, core, open) {
             io.flags.insert(Flags::UNREAD);
             break;
         }
@@ -155,9 +155,9 @@ fn count_frames(io: &mut Io, messages_left: &mut u32, fragments: u32, event: Opt
 /// The connection's own answers fill its queue, or will: what asks for more of them waits until they
 /// have drained, and TCP pushes back on the peer.
 #[inline]
-fn must_hold(io: &mut Io, core: &Core) -> bool {
+fn must_hold<S: Service>(service: &S, io: &mut Io, core: &Core, open: &Open<S::State>) -> bool {
     let may_answer = io.queue.is_some() || io.unhandled_len > 0;
-    may_answer && io.hold_if_full(core)
+    may_answer && (io.hold_if_full(core) || io.hold_if_greedy(service, &open.state))
 }
 
 /// Hands a message over, unless the handler has closed.

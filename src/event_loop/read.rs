@@ -16,6 +16,9 @@ const DIRECT_FROM_LEN: usize = 16 * 1024;
 /// messages, which cost more, come a read buffer at a time.
 const MAX_READS_PER_TURN: u32 = 4;
 
+/// So much of each connection may wait for a handler thread, whatever else does.
+const MIN_SHARE: usize = 16 * 1024;
+
 /// What a read came to.
 #[derive(PartialEq, Eq)]
 pub(super) enum Progress {
@@ -105,10 +108,13 @@ impl<S: Service> EventLoop<S> {
 
     /// Reads on what was held back, if there is a reason to.
     pub(super) fn release(&mut self, key: u32) {
-        if let Some(connection) = self.connections.get_mut(key as usize) {
-            let io = &mut connection.io;
+        if let Some(Connection { io, phase }) = self.connections.get_mut(key as usize) {
             let low = self.core.config.max_backpressure / 4;
-            io.flags.keep_if(Flags::HELD, io.answers_len() > low);
+            let share = match phase {
+                Phase::Open(open) => io.share(&self.service, &open.state) / 2,
+                _ => usize::MAX,
+            };
+            io.flags.keep_if(Flags::HELD, io.answers_len() > low || io.unhandled_len > share);
             let holds = Flags::HELD | Flags::STALLED | Flags::THROTTLED;
             let kept_back = io.flags & (Flags::UNREAD | holds);
             if kept_back == Flags::UNREAD && io.queued_len() <= low {
@@ -314,6 +320,22 @@ impl Io {
         let full = self.answers_len() + corked > core.config.max_backpressure / 2;
         self.flags.insert_if(Flags::HELD, full);
         full
+    }
+
+    /// It has its share of a lane that others need too: it is not read until it has less.
+    pub(super) fn hold_if_greedy<S: Service>(&mut self, service: &S, state: &S::State) -> bool {
+        let greedy = self.unhandled_len > self.share(service, state);
+        self.flags.insert_if(Flags::HELD, greedy);
+        greedy
+    }
+
+    /// How much of it may wait for a handler thread. Who has little does not ask.
+    fn share<S: Service>(&self, service: &S, state: &S::State) -> usize {
+        if self.unhandled_len <= MIN_SHARE {
+            MIN_SHARE
+        } else {
+            service.share(state).max(MIN_SHARE)
+        }
     }
 
     /// The peer of an open connection has been heard: its silence begins anew, unless what is timed

@@ -70,6 +70,11 @@ pub(crate) trait Service {
     /// A connection's bytes are done for now: what was gathered can be handed over.
     fn hand_over(&mut self) {}
 
+    /// How much of what goes to a handler thread may be of this connection now, in bytes.
+    fn share(&self, _state: &Self::State) -> usize {
+        usize::MAX
+    }
+
     /// The lane that must drain before more of this connection is read.
     fn stalled_lane(&self, _state: &Self::State) -> Option<usize> {
         None

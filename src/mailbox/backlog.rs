@@ -30,6 +30,11 @@ impl Backlog {
         self.max_weight
     }
 
+    /// About how much may be added before it is full.
+    pub(crate) fn free_weight(&self) -> usize {
+        self.max_weight.saturating_sub(self.weight.load(Ordering::Relaxed))
+    }
+
     /// Says whether there is room for more. Call before the worker can see what is added.
     pub(crate) fn add(&self, weight: usize) -> bool {
         self.weight.fetch_add(weight, Ordering::AcqRel) + weight < self.max_weight

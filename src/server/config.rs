@@ -50,8 +50,9 @@ pub struct Config {
     /// What happens to subscribers that do not take their publications, step by step, on topics that
     /// do not say otherwise.
     pub slow_consumer: SlowConsumer,
-    /// Bytes that may wait for one handler thread, shared by all loops. Beyond: the connections
-    /// that feed it are not read until it has drained to half. Default: 4 MiB.
+    /// Bytes that may wait for one handler thread, shared by all loops. A connection of which an eighth of
+    /// what is free waits, and more than 16 KiB, is not read until it has half of that. Beyond the limit the
+    /// connections that feed the thread are not read until it has drained to half. Default: 4 MiB.
     pub max_lane_len: usize,
     /// Bytes of each loop's read buffer. Default: 64 KiB. At least `head_limits.max_head_len`.
     pub read_buffer_len: usize,

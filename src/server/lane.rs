@@ -76,6 +76,11 @@ impl LaneSender {
         has_room
     }
 
+    /// How many bytes more the lane takes before it is full.
+    pub(super) fn free_len(&self) -> usize {
+        self.lane.backlog.free_weight()
+    }
+
     /// Asks to be told when the lane has drained to half; says that it has already.
     pub(super) fn wait(&self, loop_index: usize) -> bool {
         self.lane.backlog.wait(loop_index)

@@ -14,6 +14,10 @@ use crate::pubsub::TopicCore;
 /// the loop keeps the buffer.
 const MIN_HANDED_OVER_LEN: usize = 16 * 1024;
 
+/// What part of a lane's room a connection may have. The more there are who want all of it, the less
+/// each gets: when twelve have taken theirs a fifth of the lane is left.
+const SHARE_DIVISOR: usize = 8;
+
 pub(super) struct LaneService {
     loop_index: usize,
     lanes: Vec<OpenLane>,
@@ -132,6 +136,10 @@ impl Service for LaneService {
         while let Some(lane) = self.touched.pop() {
             self.lanes[lane].hand_over(self.loop_index);
         }
+    }
+
+    fn share(&self, lane: &usize) -> usize {
+        self.lanes[*lane].sender.free_len() / SHARE_DIVISOR
     }
 
     fn stalled_lane(&self, lane: &usize) -> Option<usize> {

@@ -1,5 +1,6 @@
 //! Handler threads that are slow: their own connections wait, and nobody else.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,11 +14,16 @@ use super::with_closes;
 /// Counts how many messages a blocked callback has left in the kernel and in its lane.
 const MAX_LANE_LEN: usize = 512 << 10;
 
+/// Longer than a handler thread's turn.
+const WORK: Duration = Duration::from_micros(200);
+
 /// An echo whose `who` names its handler thread, and whose `block` waits until the test lets it go.
 struct Slow {
     server: Running,
     release: Sender<()>,
     entered: std::sync::mpsc::Receiver<()>,
+    /// Messages that were `work`: of more than a turn each.
+    worked: Arc<AtomicUsize>,
 }
 
 impl Slow {
@@ -25,6 +31,8 @@ impl Slow {
         let (release, gate) = channel::<()>();
         let (enter, entered) = channel();
         let gate = Mutex::new(gate);
+        let worked = Arc::new(AtomicUsize::new(0));
+        let counter = worked.clone();
         let script = script.on_text(move |ctx, text| match text {
             "who" => {
                 ctx.send(std::thread::current().name().expect("a name"));
@@ -35,11 +43,15 @@ impl Slow {
                 ctx.send("unblocked");
             }
             text if text.starts_with("quiet") => {}
+            text if text.starts_with("work") => {
+                std::thread::sleep(WORK);
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
             text => {
                 ctx.send(text);
             }
         });
-        Self { server: Running::start(builder, script), release, entered }
+        Self { server: Running::start(builder, script), release, entered, worked }
     }
 
     /// A connection on a lane for which `wanted` holds.
@@ -143,6 +155,49 @@ fn a_flood_to_a_slow_handler_thread_is_pushed_back_and_nothing_is_lost() {
     blocked.expect_text("the end");
     rest.join().expect("the rest is sent");
     blocked.leave();
+}
+
+/// Ten connections have far more for a handler thread than its lane takes: each has its share of it and
+/// its turns, and others have theirs.
+#[test]
+fn a_connection_waits_for_a_turn_of_others_and_not_for_their_floods() {
+    const FLOODERS: usize = 10;
+    const LEN: usize = 1000;
+    const EACH: usize = 100;
+    let builder = builder().event_loops(1).handler_threads(1);
+    let slow = Slow::start(builder, Script::new());
+    let (mut patient, _) = slow.connect(|_| true);
+    let flooders: Vec<_> = (0..FLOODERS).map(|_| slow.server.connect()).collect();
+    let (mut blocked, _) = slow.block();
+    let mut flood = Vec::new();
+    for _ in 0..EACH {
+        let text = format!("work{}", "!".repeat(LEN));
+        encode_frame(&mut flood, true, OpCode::Text, Some([0; 4]), text.as_bytes());
+    }
+    flooders.iter().for_each(|flooder| flooder.send_raw(&flood));
+    let messages = || slow.server.handle().stats().total.messages_received;
+    let before = settled(messages);
+
+    patient.send_text("and I?");
+    eventually("its message is taken in", || messages() > before);
+    slow.release();
+    blocked.expect_text("unblocked");
+    patient.expect_text("and I?");
+    let ahead = slow.worked.load(Ordering::Relaxed);
+    assert!(ahead < 5 * FLOODERS, "{ahead} messages of others were handled before");
+    let done = || slow.worked.load(Ordering::Relaxed);
+    eventually("all are handled", || done() == FLOODERS * EACH);
+}
+
+/// A number once it does not change any more.
+fn settled(number: impl Fn() -> u64) -> u64 {
+    loop {
+        let before = number();
+        std::thread::sleep(Duration::from_millis(100));
+        if number() == before {
+            return before;
+        }
+    }
 }
 
 #[test]
