@@ -48,6 +48,8 @@ pub(crate) struct EventLoop<S: Service> {
     pub(super) core: Core,
     pub(super) read_buffer: Vec<u8>,
     pub(super) acceptor: Acceptor,
+    /// Empty but within a turn: memory for the list of those that stopped early in the turn before.
+    pub(super) listed_before: Vec<u32>,
     /// Per lane, the connections that wait for it to drain.
     pub(super) stalled: Vec<Vec<u32>>,
     pub(super) subscribers: SubscriberTable,
@@ -119,6 +121,7 @@ impl<S: Service> EventLoop<S> {
             topics,
             core: Core::new(link, config, loop_count),
             acceptor: Acceptor::new(listeners, accept_rate),
+            listed_before: Vec::new(),
             stalled: vec![Vec::new(); lane_count],
             outbound: Outbound::new(),
             withdrawing: None,
@@ -143,14 +146,17 @@ impl<S: Service> EventLoop<S> {
     fn turn(&mut self, events: &Events, due: &mut Vec<Entry>) {
         let now = Instant::now();
         self.core.now = self.core.clock.tick(now);
-        let leftover = std::mem::take(&mut self.core.ready);
+        // What is listed meanwhile is for the next turn.
+        let mut leftover = std::mem::take(&mut self.listed_before);
+        std::mem::swap(&mut leftover, &mut self.core.ready);
         for event in events {
             self.dispatch(event, now);
         }
         for &key in &leftover {
             self.come_back(key);
         }
-        self.recycle_ready(leftover);
+        leftover.clear();
+        self.listed_before = leftover;
         self.accept_leftover(now);
         self.take_commands();
         self.catch_up();
@@ -194,13 +200,6 @@ impl<S: Service> EventLoop<S> {
                 self.on_readable(key, false);
             }
         }
-    }
-
-    /// Keeps the emptied list's memory, with what has been listed meanwhile.
-    fn recycle_ready(&mut self, mut emptied: Vec<u32>) {
-        emptied.clear();
-        emptied.append(&mut self.core.ready);
-        self.core.ready = emptied;
     }
 
     /// Carries out what other threads want, in order: publications that follow one another are
