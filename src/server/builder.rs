@@ -22,7 +22,7 @@ use crate::handshake::{AllowedOrigins, HeadLimits};
 use crate::pubsub::SlowConsumer;
 #[cfg(feature = "tls")]
 use crate::transport::Tls;
-use crate::transport::{BindTarget, Inherited, SocketOptions};
+use crate::transport::{BindTarget, Inherited, Listener, SocketOptions};
 
 /// Settings of a server to be started. Every setting has a default: see [`Config`].
 #[derive(Debug, Default)]
@@ -235,17 +235,7 @@ impl Builder {
         #[cfg(feature = "hand-over")]
         let (predecessor, inherited) = find_predecessor(hand_over.as_ref(), inherited)?;
         let (places, listeners) = Places::bind(targets, &config.socket_options, inherited)?;
-        let limits = &config.limits;
-        let addresses =
-            Arc::new(Addresses::new(limits.max_connections_per_address, limits.counts_loopback));
-        let mut unstarted = (0..config.event_loops)
-            .map(|index| Unstarted::new(index as u16, config.max_connections, &addresses))
-            .collect::<std::io::Result<Vec<_>>>()
-            .map_err(|error| Error::system("cannot set up an event loop", error))?;
-        // The first loop accepts for all.
-        unstarted[0]
-            .listen(listeners)
-            .map_err(|error| Error::system("cannot watch the listeners", error))?;
+        let unstarted = set_up_loops(&config, listeners)?;
         let loops: Loops = unstarted.iter().map(|unstarted| unstarted.link.clone()).collect();
         let handle = ServerHandle::new(loops.clone(), places, &config);
         #[cfg(feature = "hand-over")]
@@ -254,15 +244,10 @@ impl Builder {
             .transpose()?;
         let handler = Arc::new(handler);
         let mut threads = Threads::new(handle.clone());
-
         let lanes = start_handler_threads(&config, &handler, &handle, &loops, &mut threads)?;
         for (index, unstarted) in unstarted.into_iter().enumerate() {
-            let seat = Seat {
-                unstarted,
-                loops: loops.clone(),
-                topics: handle.topics().clone(),
-                config: config.for_loop(),
-            };
+            let (loops, topics) = (loops.clone(), handle.topics().clone());
+            let seat = Seat { unstarted, loops, topics, config: config.for_loop() };
             if lanes.is_empty() {
                 let service = Inline::new(handler.clone(), handle.clone());
                 start_loop(index, seat, service, 0, &mut threads)?;
@@ -320,6 +305,20 @@ fn expect_successor(
     let succession = succession.map_err(|error| Error::hand_over(&path, error))?;
     handle.expect_successor(succession.call_off());
     Ok(succession)
+}
+
+fn set_up_loops(config: &Config, listeners: Vec<Listener>) -> Result<Vec<Unstarted>> {
+    let limits = &config.limits;
+    let addresses = Addresses::new(limits.max_connections_per_address, limits.counts_loopback);
+    let addresses = Arc::new(addresses);
+    let mut loops = (0..config.event_loops)
+        .map(|index| Unstarted::new(index as u16, config.max_connections, &addresses))
+        .collect::<std::io::Result<Vec<_>>>()
+        .map_err(|error| Error::system("cannot set up an event loop", error))?;
+    // The first loop accepts for all.
+    let watched = loops[0].listen(listeners);
+    watched.map_err(|error| Error::system("cannot watch the listeners", error))?;
+    Ok(loops)
 }
 
 fn start_handler_threads<H: Handler>(
