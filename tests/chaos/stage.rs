@@ -20,8 +20,8 @@ const QUIET: f64 = 0.35;
 /// share of the time its threads wait for it.
 const MAX_WAIT: f64 = 0.2;
 /// What good clients may not suffer then.
-const ABSURD_RATIO: f64 = 50.0;
-const ABSURD_P99: Duration = Duration::from_millis(200);
+const ABSURD_RATIO: f64 = 10.0;
+const ABSURD_P99: Duration = Duration::from_millis(20);
 
 /// What the second half of a run may add to what the allocator keeps.
 const LEFT_LEN: usize = 8 << 20;
