@@ -7,6 +7,9 @@
 #   strangers    the examples through clients that share no code with the engine (Python, Node)
 #   browser      the market feed's page in a real browser
 #
+# The last three wait for others most of the time: conformance runs beside the rest of them, and what they
+# say is shown when they have ended.
+#
 #   tests/all.sh                     everything
 #   tests/all.sh --quick             without Autobahn's slow group 9
 #   tests/all.sh --full              with all of Autobahn's compression cases: half an hour more
@@ -17,6 +20,8 @@
 # The exit status is 0 only when nothing failed. What had to be skipped is said loudly.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tests/steps.sh
+source tests/steps.sh
 
 readonly ALL_SUITES=(rust chaos conformance strangers browser)
 readonly SKIPPED_STATUS=77
@@ -34,23 +39,23 @@ main() {
     export SCREENSHOTS=${SCREENSHOTS:-$target_dir/screenshots}
     mkdir -p "$LOGS" "$ENVIRONMENTS"
 
-    if selected rust; then run_suite rust rust_suite; fi
-    if selected chaos; then run_suite chaos chaos_suite; fi
-    if selected conformance || selected strangers || selected browser; then
-        run_suite examples examples_build
+    if selected rust; then step rust; fi
+    if selected chaos || selected conformance || selected strangers || selected browser; then
+        step programs
     fi
-    if selected conformance; then run_with_examples conformance conformance_suite; fi
-    if selected strangers; then
-        run_with_examples strangers-python strangers_python_suite
-        run_with_examples strangers-node strangers_node_suite
-    fi
-    if selected browser; then run_with_examples browser browser_suite; fi
+    if selected chaos; then with_programs step chaos; fi
+    local waiting=() clients=()
+    if selected conformance; then waiting+=(conformance); fi
+    if selected strangers; then clients+=(strangers-python strangers-node); fi
+    if selected browser; then clients+=(browser); fi
+    if ((${#clients[@]} > 0)); then waiting+=("${clients[*]}"); fi
+    if ((${#waiting[@]} > 0)); then with_programs steps_side_by_side "${waiting[@]}"; fi
     summarize
 }
 
-# ---- the suites; each runs in a subshell, its output goes to the terminal and to a log ----
+# ---- the suites ----
 
-rust_suite() {
+run_rust() {
     "${PATIENCE[@]}" cargo test --all-features --no-fail-fast
 }
 
@@ -60,15 +65,16 @@ readonly TESTED=(--profile tested --all-features
     --config 'profile.tested.inherits="release"' --config profile.tested.lto=false
     --config profile.tested.codegen-units=16 --config profile.tested.debug=false)
 
-chaos_suite() {
+# All that is optimized, at once: on its own the test of chaos would leave cores idle.
+run_programs() {
+    cargo build "${TESTED[@]}" --examples --test chaos
+}
+
+run_chaos() {
     CHAOS_SECONDS=${CHAOS_SECONDS:-60} "${PATIENCE[@]}" cargo test "${TESTED[@]}" --test chaos
 }
 
-examples_build() {
-    cargo build "${TESTED[@]}" --examples
-}
-
-conformance_suite() {
+run_conformance() {
     local groups=1-7,9,10,12,13 extent=(--sample)
     if $QUICK; then groups=1-7,10,12,13; fi
     if $FULL; then extent=(--deadline 2400); fi
@@ -80,7 +86,7 @@ conformance_suite() {
         --reports "$LOGS/autobahn"
 }
 
-strangers_python_suite() {
+run_strangers_python() {
     ensure_command openssl openssl
     ensure_command curl curl
     ensure_command haproxy haproxy
@@ -89,7 +95,7 @@ strangers_python_suite() {
     PYTHONDONTWRITEBYTECODE=1 "${PATIENCE[@]}" "$ENVIRONMENTS/strangers/bin/python" -m pytest
 }
 
-strangers_node_suite() {
+run_strangers_node() {
     ensure_command openssl openssl
     ensure_node 18
     cd tests/strangers
@@ -98,7 +104,7 @@ strangers_node_suite() {
     "${PATIENCE[@]}" node --test --test-reporter=spec --test-concurrency=1
 }
 
-browser_suite() {
+run_browser() {
     if [[ ! -f tests/browser/package.json ]]; then
         echo "tests/browser is not there"
         return 1
@@ -121,30 +127,20 @@ SELECTED=()
 LOGS=
 # One row per suite: name, outcome, passed, failed, skipped, seconds.
 ROWS=()
-EXAMPLES_OUTCOME=
+PROGRAMS_OUTCOME=
 
-run_suite() {
-    local name=$1 body=$2 log=$LOGS/$1.log started=$SECONDS status
-    heading "$name"
-    set +e
-    (
-        set -euo pipefail
-        "$body"
-    ) 2>&1 | tee "$log"
-    status=${PIPESTATUS[0]}
-    set -e
-    count_results "$name" "$status" "$log" $((SECONDS - started))
-}
-
-# Servers that were not built cannot be tested; an old binary must not be tested in their place.
-run_with_examples() {
-    if [[ $EXAMPLES_OUTCOME == ok ]]; then
-        run_suite "$@"
-    else
-        heading "$1"
-        echo "SKIPPED: the examples did not build"
-        ROWS+=("$1 skipped 0 0 1 0")
+# Programs that were not built cannot be tested; old ones must not be tested in their place.
+with_programs() {
+    if [[ $PROGRAMS_OUTCOME == ok ]]; then
+        "$@"
+        return
     fi
+    local name names=${*:2}
+    for name in $names; do
+        heading "$name"
+        echo "SKIPPED: the programs did not build"
+        ROWS+=("$name skipped 0 0 1 0")
+    done
 }
 
 count_results() {
@@ -158,12 +154,12 @@ count_results() {
         outcome=FAILED
         # What broke before its tests could count themselves has failed all the same.
         if [[ $failed == 0 ]]; then failed=1; fi
-    elif [[ $name != examples && $passed == 0 ]]; then
+    elif [[ $name != programs && $passed == 0 ]]; then
         echo "FAILED: $name ended well but ran no test"
         outcome=FAILED
         failed=1
     fi
-    if [[ $name == examples ]]; then EXAMPLES_OUTCOME=$outcome; fi
+    if [[ $name == programs ]]; then PROGRAMS_OUTCOME=$outcome; fi
     ROWS+=("$name $outcome $passed $failed $skipped $seconds")
 }
 
@@ -285,8 +281,12 @@ install_packages() {
         fi
     fi
     echo "installing $* by apt-get"
-    # A fresh container has no package lists; an old one has stale ones.
-    apt_install "$@" || { "${as_root[@]}" apt-get update -q && apt_install "$@"; }
+    (
+        # Suites run beside each other, and apt-get does not wait for itself.
+        flock 9
+        # A fresh container has no package lists; an old one has stale ones.
+        apt_install "$@" || { "${as_root[@]}" apt-get update -q && apt_install "$@"; }
+    ) 9>"$LOGS/apt-get.lock"
 }
 
 apt_install() {
