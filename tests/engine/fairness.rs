@@ -28,7 +28,9 @@ fn an_echo_is_answered_in_the_middle_of_a_delivery() {
                 ctx.send(deliveries.to_string());
             }
         });
-        let server = Running::start(mode.builder(), script);
+        // On a slow machine all this takes long.
+        let builder = mode.builder().ping_interval(None).idle_timeout(None);
+        let server = Running::start(builder, script);
         let topic = server.handle().topic("t");
         let mut subscribers: Vec<_> = (0..SUBSCRIBER_COUNT).map(|_| subscribe(&server)).collect();
         let done = AtomicBool::new(false);

@@ -6,7 +6,9 @@ use std::time::Duration;
 use tickwire::{Missed, Overflow, SlowConsumer, TopicOptions};
 
 use super::stage::{STEPS, Stage, sequence_of};
-use super::support::{Client, Received, Script, eventually, in_each_mode, soon};
+use super::support::{
+    Client, Received, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
+};
 
 /// More than every buffer between a server and a client that does not read, with `max_backpressure`
 /// at its default still less than that.
@@ -66,9 +68,9 @@ fn a_handler_hears_of_each_backlog_once_and_of_its_end() {
 
 #[test]
 fn what_has_grown_old_is_dropped_and_counted_and_the_rest_arrives_in_order() {
-    const MAX_AGE: Duration = Duration::from_secs(2);
+    const MAX_AGE: Duration = Duration::from_secs(1);
     const FRESH_COUNT: u64 = 5;
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let steps = SlowConsumer { max_age: Some(MAX_AGE), ..STEPS };
         let options = TopicOptions::every(Overflow::Close).slow_consumer(steps);
         let stage = Stage::new(mode.builder(), options, Script::new());
@@ -102,7 +104,7 @@ fn whoever_lags_for_too_long_is_closed_with_1013_and_nobody_else() {
     let steps = SlowConsumer { max_lag: Some(Duration::from_millis(300)), ..STEPS };
     for options in [TopicOptions::latest(), TopicOptions::resync()] {
         let options = options.slow_consumer(steps);
-        in_each_mode(|mode| {
+        in_each_mode_at_once(|mode| {
             let builder = mode.builder().close_timeout(Duration::from_secs(60));
             let stage = Stage::new(builder, options.clone(), Script::new());
             let (mut reader, _) = stage.subscribe();

@@ -6,7 +6,9 @@ use std::time::Duration;
 use tickwire::CloseCode;
 use tickwire::handshake::HeadLimits;
 
-use super::support::{Received, Running, Script, eventually, in_each_mode, is_over_tls, soon};
+use super::support::{
+    Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, is_over_tls, soon,
+};
 use super::with_closes;
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -74,7 +76,7 @@ fn a_head_that_is_too_large_is_refused_while_it_arrives() {
 
 #[test]
 fn a_silent_client_is_pinged_and_one_that_answers_stays() {
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let (script, closes) = with_closes(Script::echo());
         let builder = mode.builder().ping_interval(SHORT).idle_timeout(10 * SHORT);
         let server = Running::start(builder, script);
@@ -97,7 +99,7 @@ fn a_silent_client_is_pinged_and_one_that_answers_stays() {
 /// A ping is due in every silence, also where nobody is given up.
 #[test]
 fn pings_do_not_end_with_the_first_answer() {
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let builder = mode.builder().ping_interval(SHORT / 2).idle_timeout(None);
         let server = Running::start(builder, Script::new());
         let mut client = server.connect();
@@ -114,7 +116,7 @@ fn pings_do_not_end_with_the_first_answer() {
 #[test]
 fn every_ping_leaves_time_for_an_answer() {
     const IDLE: Duration = Duration::from_secs(2);
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let builder = mode.builder().ping_interval(SHORT).idle_timeout(IDLE);
         let server = Running::start(builder, Script::echo());
         let mut client = server.connect();
@@ -131,7 +133,7 @@ fn every_ping_leaves_time_for_an_answer() {
 
 #[test]
 fn without_pings_only_silence_ends_a_connection() {
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let (script, closes) = with_closes(Script::echo());
         let builder = mode.builder().ping_interval(None).idle_timeout(10 * SHORT);
         let server = Running::start(builder, script);

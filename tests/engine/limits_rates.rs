@@ -5,7 +5,9 @@ use std::time::Duration;
 use tickwire::frame::{OpCode, encode_frame};
 use tickwire::{CloseCode, Counters, Limits, Rate};
 
-use super::support::{Received, Running, Script, eventually, in_each_mode, soon};
+use super::support::{
+    Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
+};
 use super::{filler, with_closes};
 
 /// Nothing is limited, and nobody's patience ends before the test.
@@ -21,7 +23,7 @@ fn frames(opcode: OpCode, payload: &[u8], count: usize) -> Vec<u8> {
 
 #[test]
 fn messages_that_come_too_fast_wait_and_none_is_lost() {
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let limits = Limits { message_rate: Some(Rate::new(60, 20)), ..PATIENT };
         let server = Running::start(mode.builder().limits(limits), Script::echo());
         let mut client = server.connect();
@@ -39,7 +41,7 @@ fn messages_that_come_too_fast_wait_and_none_is_lost() {
 
 #[test]
 fn bytes_that_come_too_fast_wait_and_none_is_lost() {
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let limits = Limits { byte_rate: Some(Rate::new(200_000, 100_000)), ..PATIENT };
         let server = Running::start(mode.builder().limits(limits), Script::echo());
         let mut client = server.connect();

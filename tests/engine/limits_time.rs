@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tickwire::{CloseCode, Limits, Outcome, SocketOptions};
 
-use super::support::{Received, Running, Script, eventually, in_each_mode, soon};
+use super::support::{
+    Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
+};
 use super::with_closes;
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -29,7 +31,7 @@ fn a_request_that_comes_too_slowly_is_answered_with_408() {
 /// The time before a request begins is not that of the request.
 #[test]
 fn a_connection_may_rest_between_requests() {
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let limits = Limits { min_head_rate: Some(1000), head_grace: SHORT, ..Limits::trusted() };
         let builder = mode.builder().limits(limits).handshake_timeout(LONG);
         let server = Running::start(builder, Script::new());
@@ -46,7 +48,7 @@ fn a_connection_may_rest_between_requests() {
 /// It goes on talking, so it is not silent.
 #[test]
 fn who_takes_nothing_is_given_up() {
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let (ids, opened) = channel();
         let (script, closes) = with_closes(Script::new());
         let script = script.on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
@@ -75,7 +77,7 @@ fn who_takes_nothing_is_given_up() {
 
 #[test]
 fn a_connection_that_has_lived_for_long_enough_is_closed_with_1001() {
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let (script, closes) = with_closes(Script::echo());
         let limits =
             Limits { max_lifetime: Some(3 * SHORT), lifetime_jitter: SHORT, ..Limits::trusted() };

@@ -2,34 +2,12 @@
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tickwire::transport::{BindTarget, LocalAddr};
 use tickwire::{Builder, Config, Error, Limits, Server};
 
-use super::support::{Client, HttpClient, Running, Script, in_each_mode};
-
-/// A directory of the test's own, removed at its end.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tickwire-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a directory");
-        Self(path)
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.0.join("socket")
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use super::support::{Client, Directory, HttpClient, Running, Script, in_each_mode};
 
 fn echoes_at(address: &LocalAddr) {
     let mut client = Client::connect(address);
@@ -50,30 +28,30 @@ fn refused(builder: Builder) -> Error {
 fn a_unix_socket_serves_and_its_file_goes_with_the_server() {
     in_each_mode(|mode| {
         let directory = Directory::new("serves");
-        let target = BindTarget::Unix(directory.socket());
+        let target = BindTarget::Unix(directory.file("socket"));
         let server = Running::start(mode.builder().bind(target), Script::echo());
-        let address = LocalAddr::Unix(directory.socket());
+        let address = LocalAddr::Unix(directory.file("socket"));
         assert_eq!(server.handle().local_addrs()[1], address);
         echoes_at(&address);
         HttpClient::connect(&address).get("/");
         drop(server);
-        assert!(!directory.socket().exists());
+        assert!(!directory.file("socket").exists());
     });
 }
 
 #[test]
 fn a_stale_socket_file_is_replaced() {
     let directory = Directory::new("stale");
-    drop(UnixListener::bind(directory.socket()).expect("bind"));
-    assert!(directory.socket().exists(), "a file that nobody listens on");
-    let server = Running::start(listen(BindTarget::Unix(directory.socket())), Script::echo());
+    drop(UnixListener::bind(directory.file("socket")).expect("bind"));
+    assert!(directory.file("socket").exists(), "a file that nobody listens on");
+    let server = Running::start(listen(BindTarget::Unix(directory.file("socket"))), Script::echo());
     echoes_at(&server.address());
 }
 
 #[test]
 fn a_socket_file_in_use_is_not_replaced() {
     let directory = Directory::new("used");
-    let target = || BindTarget::Unix(directory.socket());
+    let target = || BindTarget::Unix(directory.file("socket"));
     let server = Running::start(listen(target()), Script::echo());
     let error = refused(listen(target()));
     assert!(error.is_bind() && error.to_string().contains("socket"), "{error}");
@@ -83,10 +61,10 @@ fn a_socket_file_in_use_is_not_replaced() {
 #[test]
 fn a_file_that_is_no_socket_is_not_replaced() {
     let directory = Directory::new("precious");
-    std::fs::write(directory.socket(), "precious").expect("a file");
-    let error = refused(listen(BindTarget::Unix(directory.socket())));
+    std::fs::write(directory.file("socket"), "precious").expect("a file");
+    let error = refused(listen(BindTarget::Unix(directory.file("socket"))));
     assert!(error.is_bind(), "{error}");
-    assert_eq!(std::fs::read_to_string(directory.socket()).expect("the file"), "precious");
+    assert_eq!(std::fs::read_to_string(directory.file("socket")).expect("the file"), "precious");
 }
 
 #[test]
@@ -97,7 +75,7 @@ fn one_server_listens_at_several_addresses() {
             .builder()
             .event_loops(2)
             .bind("127.0.0.1:0")
-            .bind(format!("unix:{}", directory.socket().display()));
+            .bind(format!("unix:{}", directory.file("socket").display()));
         let server = Running::start(builder, Script::echo());
         let addresses = server.handle().local_addrs();
         assert_eq!(addresses.len(), 3);
@@ -132,11 +110,11 @@ fn an_inherited_listener_is_taken_over() {
     echoes_at(&expected);
 
     let directory = Directory::new("inherited");
-    let unix = UnixListener::bind(directory.socket()).expect("bind");
+    let unix = UnixListener::bind(directory.file("socket")).expect("bind");
     let server = Running::start(listen(unix), Script::echo());
-    echoes_at(&LocalAddr::Unix(directory.socket()));
+    echoes_at(&LocalAddr::Unix(directory.file("socket")));
     drop(server);
-    assert!(directory.socket().exists(), "the file is not the server's to remove");
+    assert!(directory.file("socket").exists(), "the file is not the server's to remove");
 }
 
 #[test]

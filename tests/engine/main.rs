@@ -8,3 +8,5 @@ mod support;
 mod behaviour;
 mod descriptors;
 mod listening;
+#[path = "topics.rs"]
+mod topics;

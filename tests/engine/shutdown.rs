@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tickwire::{CloseCode, Outcome, Response};
 
 use super::support::{
-    Client, HttpClient, Mode, Received, Running, Script, Socket, eventually, in_each_mode, soon,
+    Client, HttpClient, Mode, Received, Running, Script, Socket, eventually, in_each_mode,
+    in_each_mode_at_once, soon,
 };
 use super::with_closes;
 
@@ -48,7 +49,7 @@ fn everybody_is_told_1001_and_the_server_ends_when_all_have_answered() {
 #[test]
 fn a_slow_reader_gets_everything_that_was_queued() {
     const COUNT: usize = 300;
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let (ids, opened) = channel();
         let (script, closes) = with_closes(Script::new());
         let script = script.on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
@@ -208,7 +209,7 @@ fn a_request_under_decision_is_answered_and_its_connection_closed() {
 fn clients_are_sent_away_one_after_another() {
     const COUNT: usize = 40;
     const WINDOW: Duration = Duration::from_millis(800);
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let (script, closes) = with_closes(Script::echo());
         let server = Running::start(mode.builder().event_loops(2), script);
         let address = server.address();
@@ -245,15 +246,18 @@ fn who_comes_to_its_request_while_others_are_sent_away_is_served() {
     in_each_mode(|mode| {
         let builder = mode.builder().event_loops(2).handshake_timeout(LONG);
         let server = Running::start(builder, Script::echo());
-        let served = server.http();
-        served.get("/");
-        assert_eq!(served.response().header("connection"), None);
+        // Each has a loop of its own.
+        let served = [(); 2].map(|()| server.http());
+        for client in &served {
+            client.get("/");
+            assert_eq!(client.response().header("connection"), None);
+        }
         let (idle, arriving): (_, Vec<_>) =
             (server.http(), (0..4).map(|_| server.http()).collect());
-        eventually("they are accepted", || server.handle().stats().connections == 6);
+        eventually("they are accepted", || server.handle().stats().connections == 7);
         server.handle().shutdown_over(Duration::ZERO, LONG);
-        // It has had its answer.
-        served.expect_end();
+        // They have had their answers, and their loops know.
+        served.iter().for_each(HttpClient::expect_end);
         for client in &arriving {
             client.get("/");
             assert_eq!(client.response().header("connection"), Some("close"));

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 
 use tickwire::{Delivery, Outcome, Overflow, Topic};
 
-use super::support::{Client, Mode, Received, Running, Script, eventually, in_each_mode};
+use super::support::{
+    Client, Mode, Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once,
+};
 
 /// More than every buffer between a server and a client that does not read.
 const COUNT: usize = 400;
@@ -122,7 +124,7 @@ fn newest_publications_are_dropped_and_counted_and_the_others_miss_nothing() {
 
 #[test]
 fn pongs_go_ahead_of_megabytes_of_publications() {
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let (server, topic) = start(mode, Delivery::Every { overflow: Overflow::DropNewest });
         let mut sleeper = subscribe(&server);
         for i in 0..COUNT {

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use tickwire::{ConnectionId, ConnectionStats, Delivery, Outcome, Overflow, ServerHandle};
 
-use super::support::{Client, Mode, Received, Running, Script, eventually, in_each_mode, soon};
+use super::support::{
+    Client, Mode, Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
+};
 
 /// More than every buffer between a server and a client that does not read.
 const FLOOD_LEN: usize = 12 << 20;
@@ -83,7 +85,7 @@ fn a_reader_that_stands_still_shows_and_grows_older_until_it_has_read_everything
 fn the_age_is_that_of_the_oldest_byte_that_still_waits() {
     // The loop's time is that of its turn's beginning, which may be long on a busy machine.
     const GAP: Duration = Duration::from_millis(800);
-    in_each_mode(|mode| {
+    in_each_mode_at_once(|mode| {
         let stage = Stage::new(mode, 1, Script::new());
         let (mut client, id) = stage.connect();
         stage.flood(id, FLOOD_LEN);

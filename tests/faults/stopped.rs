@@ -57,10 +57,10 @@ fn interrupted_calls_lose_nothing() {
 fn a_jump_of_time_is_not_blamed_on_the_peers() {
     const COUNT: usize = 200;
     let _alone = alone();
-    let server = start(&["--ping-interval", "2", "--idle-timeout", "4"]);
+    let server = start(&["--ping-interval", "1", "--idle-timeout", "3"]);
     let mut clients: Vec<Client> = (0..COUNT).map(|_| Client::connect(server.address())).collect();
     signal(&server, "STOP");
-    std::thread::sleep(Duration::from_secs(5));
+    std::thread::sleep(Duration::from_millis(3500));
     // Some have spoken meanwhile, and wait to be heard.
     for client in &clients[COUNT / 2..] {
         client.send_text("meanwhile");

@@ -2,23 +2,22 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::support::Directory;
+
 const START: u64 = 1_723_161_600_000_000_000;
 
-/// A directory of its own for each test, removed when it is dropped.
+/// Those of one test.
 #[derive(Debug)]
-pub(crate) struct Captures(PathBuf);
+pub(crate) struct Captures(Directory);
 
 impl Captures {
     pub(crate) fn new(test: &str) -> Self {
-        let name = format!("tickwire-{test}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a directory");
-        Self(path)
+        Self(Directory::new(test))
     }
 
     pub(crate) fn plain(&self, name: &str, lines: &[String]) -> String {
@@ -32,15 +31,9 @@ impl Captures {
     }
 
     fn write(&self, name: &str, content: &[u8]) -> String {
-        let path = self.0.join(name);
+        let path = self.0.file(name);
         fs::write(&path, content).expect("write a capture");
         display(&path)
-    }
-}
-
-impl Drop for Captures {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

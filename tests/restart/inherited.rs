@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use tickwire::Server;
 use tickwire::transport::{BindTarget, LocalAddr};
 
-use super::Directory;
-use super::support::{Client, HttpClient, Process, Running, Script, example};
+use super::place;
+use super::support::{Client, Directory, HttpClient, Process, Running, Script, example};
 
 fn echoes_at(address: &LocalAddr) {
     let mut client = Client::connect(address);
@@ -23,7 +23,7 @@ fn what_is_bound_to_the_address_of_an_inherited_socket_uses_it() {
     let directory = Directory::new("inherit");
     let tcp = TcpListener::bind("127.0.0.1:0").expect("bind");
     let other = TcpListener::bind("127.0.0.1:0").expect("bind");
-    let unix = UnixListener::bind(directory.path()).expect("bind");
+    let unix = UnixListener::bind(place(&directory)).expect("bind");
     let address = tcp.local_addr().expect("an address");
     let other_address = LocalAddr::Tcp(other.local_addr().expect("an address"));
     // Clients that came before the server did.
@@ -37,7 +37,7 @@ fn what_is_bound_to_the_address_of_an_inherited_socket_uses_it() {
         .inherit(tcp)
         .bind("127.0.0.1:0")
         .bind(address)
-        .bind(BindTarget::Unix(directory.path()));
+        .bind(BindTarget::Unix(place(&directory)));
     let server = Running::start(builder, Script::echo());
     let addresses = server.handle().local_addrs().to_vec();
     assert_eq!(addresses[0], other_address, "port 0 is any port that there is");
@@ -45,7 +45,7 @@ fn what_is_bound_to_the_address_of_an_inherited_socket_uses_it() {
     assert_eq!(early.response().status, 404);
     addresses.iter().for_each(echoes_at);
     drop(server);
-    assert!(!directory.path().exists(), "the file is the server's own by now");
+    assert!(!place(&directory).exists(), "the file is the server's own by now");
 }
 
 #[test]

@@ -11,24 +11,9 @@ mod succession;
 
 use std::path::PathBuf;
 
-/// A directory of the test's own, removed at its end.
-struct Directory(PathBuf);
+use support::Directory;
 
-impl Directory {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tickwire-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a directory");
-        Self(path)
-    }
-
-    /// Where servers hand over.
-    fn path(&self) -> PathBuf {
-        self.0.join("hand-over")
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// Where servers hand over.
+fn place(directory: &Directory) -> PathBuf {
+    directory.file("hand-over")
 }

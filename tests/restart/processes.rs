@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::Directory;
 use super::crowd::Crowd;
-use super::support::{Client, Process, Received, example};
+use super::place;
+use super::support::{Client, Directory, Process, Received, example};
 
 const TALKER_COUNT: usize = 16;
 
@@ -30,7 +30,7 @@ fn a_restart_under_load_loses_nothing() {
     const RESTART_COUNT: usize = 3;
     for arguments in [["--handler-threads", "0"], ["--handler-threads", "2"]] {
         let directory = Directory::new("load");
-        let start = |address: &str| start(address, &directory.path(), "0.3", &arguments);
+        let start = |address: &str| start(address, &place(&directory), "0.3", &arguments);
         let mut server = start("127.0.0.1:0");
         let address = server.address().clone();
         let crowd = Crowd::at(&address, TALKER_COUNT);
@@ -57,12 +57,12 @@ fn a_restart_under_load_loses_nothing() {
 fn a_predecessor_that_is_killed_takes_its_own_connections_with_it_and_nothing_else() {
     let directory = Directory::new("killed");
     // It would take for ever to send its clients away.
-    let old = start("127.0.0.1:0", &directory.path(), "86400", &[]);
+    let old = start("127.0.0.1:0", &place(&directory), "86400", &[]);
     let address = old.address().clone();
     let mut clients: Vec<_> = (0..10).map(|_| Client::connect(&address)).collect();
     let crowd = Crowd::at(&address, TALKER_COUNT);
     pause();
-    let new = start(&address.to_string(), &directory.path(), "0", &[]);
+    let new = start(&address.to_string(), &place(&directory), "0", &[]);
     pause();
     let mut new_client = Client::connect(&address);
     drop(old);
@@ -84,7 +84,7 @@ fn a_predecessor_that_is_killed_takes_its_own_connections_with_it_and_nothing_el
     assert!(visits > 0);
 
     // The one that is left can be succeeded in turn.
-    let last = start(&address.to_string(), &directory.path(), "0", &[]);
+    let last = start(&address.to_string(), &place(&directory), "0", &[]);
     new_client.expect_close(1001);
     new_client.close(1001, "");
     new_client.expect_end();
@@ -95,12 +95,12 @@ fn a_predecessor_that_is_killed_takes_its_own_connections_with_it_and_nothing_el
 #[test]
 fn a_server_that_was_killed_leaves_no_obstacle() {
     let directory = Directory::new("obstacle");
-    let old = start("127.0.0.1:0", &directory.path(), "0", &[]);
+    let old = start("127.0.0.1:0", &place(&directory), "0", &[]);
     let address = old.address().clone();
     Client::connect(&address).leave();
     drop(old);
-    assert!(directory.path().exists(), "it had no time to tidy up");
-    let new = start(&address.to_string(), &directory.path(), "0", &[]);
+    assert!(place(&directory).exists(), "it had no time to tidy up");
+    let new = start(&address.to_string(), &place(&directory), "0", &[]);
     let mut client = Client::connect(&address);
     client.send_text("hello");
     client.expect_text("hello");

@@ -9,9 +9,10 @@ use std::time::Duration;
 use tickwire::transport::{BindTarget, LocalAddr};
 use tickwire::{Builder, HandOver, ServerHandle};
 
-use super::Directory;
+use super::place;
 use super::support::{
-    Client, HttpClient, Mode, Received, Running, Script, Socket, eventually, in_each_mode,
+    Client, Directory, HttpClient, Mode, Received, Running, Script, Socket, eventually,
+    in_each_mode,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -22,7 +23,7 @@ fn at_once(path: &Path) -> HandOver {
 
 /// A server at the same port as the one before it.
 fn builder(mode: Mode, directory: &Directory) -> Builder {
-    mode.builder().event_loops(2).hand_over(at_once(&directory.path()))
+    mode.builder().event_loops(2).hand_over(at_once(&place(directory)))
 }
 
 /// Answers with its name.
@@ -67,7 +68,7 @@ fn the_successor_serves_whoever_comes_and_the_predecessor_sends_its_clients_away
             server = successor;
         }
         drop(server);
-        assert!(!directory.path().exists());
+        assert!(!place(&directory).exists());
         assert!(Socket::connect(&address).is_err(), "nobody listens any more");
     });
 }
@@ -76,7 +77,7 @@ fn the_successor_serves_whoever_comes_and_the_predecessor_sends_its_clients_away
 #[test]
 fn clients_are_spread_over_the_window() {
     let directory = Directory::new("window");
-    let slowly = HandOver::at(directory.path()).window(24 * 60 * LONG);
+    let slowly = HandOver::at(place(&directory)).window(24 * 60 * LONG);
     let server = Running::start(Mode::Inline.builder().hand_over(slowly), named("old"));
     let mut clients: Vec<_> = (0..3).map(|_| server.connect()).collect();
     let successor = Running::start(builder(Mode::Inline, &directory), named("new"));
@@ -93,7 +94,7 @@ fn clients_are_spread_over_the_window() {
 #[test]
 fn every_kind_of_listener_is_handed_over() {
     let directory = Directory::new("kinds");
-    let unix = directory.0.join("socket");
+    let unix = directory.file("socket");
     let all = |builder: Builder| {
         let builder = builder.bind("127.0.0.1:0").bind(BindTarget::Unix(unix.clone()));
         #[cfg(feature = "tls")]
@@ -136,11 +137,11 @@ fn a_successor_that_does_not_start_changes_nothing() {
     drop(blocker);
     // And one that has the sockets already when it goes, and some that are none at all.
     for _ in 0..3 {
-        let mut stranger = UnixStream::connect(directory.path()).expect("it waits");
+        let mut stranger = UnixStream::connect(place(&directory)).expect("it waits");
         let mut greeting = [0; 16];
         stranger.read_exact(&mut greeting).expect("a greeting");
     }
-    drop(UnixStream::connect(directory.path()).expect("it waits"));
+    drop(UnixStream::connect(place(&directory)).expect("it waits"));
     assert_eq!(who_serves(&mut client), "old");
     assert_eq!(who_serves(&mut server.connect()), "old");
     let successor = Running::start(builder(Mode::Inline, &directory), named("new"));
@@ -152,20 +153,20 @@ fn a_successor_that_does_not_start_changes_nothing() {
 #[test]
 fn only_this_user_may_succeed_and_a_stale_file_is_replaced() {
     let directory = Directory::new("files");
-    drop(std::os::unix::net::UnixListener::bind(directory.path()).expect("bind"));
+    drop(std::os::unix::net::UnixListener::bind(place(&directory)).expect("bind"));
     let server = Running::start(builder(Mode::Inline, &directory), named("only"));
-    let mode = std::fs::metadata(directory.path()).expect("the file").permissions().mode();
+    let mode = std::fs::metadata(place(&directory)).expect("the file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let names: Vec<_> = std::fs::read_dir(&directory.0).expect("a directory").collect();
+    let names: Vec<_> = std::fs::read_dir(directory.path()).expect("a directory").collect();
     assert_eq!(names.len(), 1, "nothing else is left there: {names:?}");
     drop(server);
-    assert!(!directory.path().exists());
+    assert!(!place(&directory).exists());
 }
 
 #[test]
 fn who_answers_at_the_path_must_be_a_server_of_this_kind() {
     let directory = Directory::new("stranger");
-    let stranger = std::os::unix::net::UnixListener::bind(directory.path()).expect("bind");
+    let stranger = std::os::unix::net::UnixListener::bind(place(&directory)).expect("bind");
     let answering = std::thread::spawn(move || {
         use std::io::Write;
         let (mut stream, _) = stranger.accept().expect("a successor");
@@ -191,7 +192,7 @@ fn a_server_that_ends_meanwhile_is_not_succeeded() {
         let client = server.connect();
         server.handle().shutdown(LONG);
         eventually("nobody can succeed it", || {
-            let connected = UnixStream::connect(directory.path());
+            let connected = UnixStream::connect(place(&directory));
             connected.is_err_and(|error| {
                 [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind())
             })

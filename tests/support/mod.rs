@@ -3,6 +3,7 @@
 
 mod client;
 mod dial;
+mod directory;
 pub(crate) mod feed;
 mod http_client;
 mod process;
@@ -22,10 +23,11 @@ pub(crate) fn is_over_tls() -> bool {
 
 pub(crate) use client::{Client, Received, Writer};
 pub(crate) use dial::Dial;
+pub(crate) use directory::Directory;
 pub(crate) use http_client::{HttpClient, HttpResponse};
 pub(crate) use process::{Process, example, spawn_example};
 pub(crate) use proxy::{Plan, Proxy};
 pub(crate) use script::Script;
-pub(crate) use server::{Mode, Running, in_each_mode};
+pub(crate) use server::{Mode, Running, in_each_mode, in_each_mode_at_once};
 pub(crate) use socket::Socket;
 pub(crate) use wait::{PATIENCE, eventually, soon};

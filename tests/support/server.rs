@@ -60,6 +60,17 @@ pub(crate) fn in_each_mode(test: impl Fn(Mode)) {
     }
 }
 
+/// The same at the same time, for tests that wait for most of theirs.
+pub(crate) fn in_each_mode_at_once(test: impl Fn(Mode) + Sync) {
+    let test = &test;
+    std::thread::scope(|scope| {
+        for mode in [Mode::Inline, Mode::Threads] {
+            let thread = std::thread::Builder::new().name(format!("in mode {mode:?}"));
+            thread.spawn_scoped(scope, move || test(mode)).expect("a thread");
+        }
+    });
+}
+
 /// A running server. It is shut down and joined when it is dropped: a thread of it that has
 /// panicked fails the test.
 #[derive(Debug)]
