@@ -56,14 +56,19 @@ main() {
 # ---- the suites ----
 
 run_rust() {
+    # Most tests wait for most of their time.
+    export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
     "${PATIENCE[@]}" cargo test --all-features --no-fail-fast
 }
 
 # Optimized as a release is, but without the whole-program passes, which take minutes and change no
-# behaviour. A profile of its own, so that it and a real release build do not undo each other.
+# behaviour; nor does it matter how fast most dependencies are. A profile of its own, so that it and a real
+# release build do not undo each other.
 readonly TESTED=(--profile tested --all-features
     --config 'profile.tested.inherits="release"' --config profile.tested.lto=false
-    --config profile.tested.codegen-units=16 --config profile.tested.debug=false)
+    --config profile.tested.codegen-units=16 --config profile.tested.debug=false
+    --config 'profile.tested.package."*".opt-level=1'
+    --config profile.tested.package.zlib-rs.opt-level=3)
 
 # All that is optimized, at once: on its own the test of chaos would leave cores idle.
 run_programs() {

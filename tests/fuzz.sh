@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes: each target for a while, one after the other, instrumented for coverage and checked by
+# Fuzzes: each target for a while, as many at a time as there are cores, instrumented for coverage and checked by
 # AddressSanitizer.
 #
 #   tests/fuzz.sh                  all targets, 10 seconds each
@@ -47,9 +47,14 @@ main() {
     fi
     if [[ $LINT == true ]]; then cargo clippy "${build[@]}" --all-targets -- -D warnings; fi
     cargo test "${build[@]}" --lib
-    local target failed=()
+    local target pids=() failed=() i
     for target in "${TARGETS[@]}"; do
-        fuzz "$target" || failed+=("$target")
+        while (($(jobs -pr | wc -l) >= $(nproc))); do sleep 0.2; done
+        fuzz "$target" &
+        pids+=($!)
+    done
+    for i in "${!pids[@]}"; do
+        wait "${pids[i]}" || failed+=("${TARGETS[i]}")
     done
     if ((${#failed[@]} > 0)); then
         echo "FAILED: ${failed[*]}; what was found is in $ARTIFACTS" >&2
