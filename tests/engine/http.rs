@@ -109,7 +109,7 @@ fn a_large_page_reaches_a_slow_reader_whole() {
 
 fn read_slowly(mode: Mode, line: &str, half_close: bool) {
     const SHORT: Duration = Duration::from_millis(1500);
-    const PACE: Duration = Duration::from_millis(15);
+    const PACE: Duration = Duration::from_millis(40);
     let page = filler(4 << 20);
     let body = page.clone();
     let script =
@@ -118,7 +118,7 @@ fn read_slowly(mode: Mode, line: &str, half_close: bool) {
     let socket_options = SocketOptions { notsent_lowat: Some(16 << 10), ..Default::default() };
     let builder = mode.builder().close_timeout(SHORT).handshake_timeout(SHORT);
     let server = Running::start(builder.socket_options(socket_options), script);
-    let socket = Socket::connect_with(&server.address(), Some(16 << 10)).expect("connect");
+    let socket = Socket::connect_with(&server.address(), Some(256 << 10)).expect("connect");
     let http = HttpClient::new(socket);
     http.send(format!("GET / HTTP/1.1\r\nHost: h\r\n{line}\r\n"));
     if half_close {

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use tickwire::{Delivery, Outcome, Overflow, Topic};
 
 use super::support::{
-    Client, Mode, Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once,
+    Client, Mode, PATIENCE, Received, Running, Script, eventually, in_each_mode,
+    in_each_mode_at_once,
 };
 
 /// More than every buffer between a server and a client that does not read.
@@ -20,7 +21,12 @@ fn start(mode: Mode, delivery: Delivery) -> (Running, Topic) {
         ctx.subscribe(&topic);
         ctx.send("subscribed");
     });
-    let builder = mode.builder().event_loops(2).max_backpressure(MAX_BACKPRESSURE);
+    let builder = mode
+        .builder()
+        .event_loops(2)
+        .max_backpressure(MAX_BACKPRESSURE)
+        // Those who sleep take their time to answer a close frame.
+        .close_timeout(PATIENCE);
     let server = Running::start(builder, script);
     let topic = server.handle().topic_with("t", delivery);
     (server, topic)
