@@ -110,7 +110,7 @@ fn follow(mut session: Session) -> Follower {
 
 fn expect_texts(mut session: Session, texts: &[&str]) {
     for (place, &expected) in texts.iter().enumerate() {
-        match session.client.recv() {
+        match session.recv() {
             Received::Text(text) if text == expected => {}
             other => panic!("message {place} must be {expected}, and is {other:?}"),
         }

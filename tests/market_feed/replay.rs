@@ -13,7 +13,7 @@ use crate::support::Received;
 fn raw_texts(mut session: Session) -> Vec<String> {
     let mut texts = Vec::new();
     loop {
-        match session.client.recv() {
+        match session.recv() {
             Received::Text(text) => texts.push(text),
             Received::Close(1001, _) => return texts,
             other => panic!("{other:?}"),

@@ -110,9 +110,20 @@ impl Session {
         self.kept.pop_front().or_else(|| self.receive())
     }
 
+    /// The next thing that comes. A ping is answered: on a slow machine clients are silent for long.
+    #[track_caller]
+    pub(crate) fn recv(&mut self) -> Received {
+        loop {
+            match self.client.recv() {
+                Received::Ping(payload) => self.client.pong(&payload),
+                other => return other,
+            }
+        }
+    }
+
     #[track_caller]
     fn receive(&mut self) -> Option<Message> {
-        match self.client.recv() {
+        match self.recv() {
             Received::Text(text) => Some(message::from_json(&text)),
             Received::Binary(bytes) => Some(message::from_binary(&bytes, &self.symbols)),
             Received::Close(1001, _) => None,

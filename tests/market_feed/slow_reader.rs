@@ -112,7 +112,7 @@ fn who_leaves_too_many_trades_unread_is_closed_and_told_so() {
         // Up to the close frame it has all of them.
         let mut count = 0;
         let reason = loop {
-            match session.client.recv() {
+            match session.recv() {
                 Received::Text(text) => {
                     count += 1;
                     assert!(text.contains(&format!("\"seq\":{count},")), "{count}: {text}");
@@ -134,7 +134,7 @@ fn who_lags_for_longer_than_allowed_is_closed() {
     session.subscribe("ticker", &["*"]);
     eventually("it is closed", || has_closed_somebody(&feed));
     loop {
-        match session.client.recv() {
+        match session.recv() {
             Received::Text(_) => {}
             Received::Close(1013, _) => break,
             other => panic!("{other:?}"),

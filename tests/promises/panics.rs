@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tickwire::Response;
 
 use super::support::{Running, Script, Socket, eventually, in_each_mode};
@@ -12,7 +14,8 @@ fn promise_4_no_input_panics() {
                 ctx.send(message);
             })
             .on_http(|_| Response::text("ok"));
-        let server = Running::start(mode.builder().event_loops(2), script);
+        let builder = mode.builder().event_loops(2).close_timeout(Duration::from_secs(1));
+        let server = Running::start(builder, script);
         let mut bystander = server.connect();
         let mut random = fastrand::Rng::with_seed(4);
         let upgrade = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

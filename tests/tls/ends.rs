@@ -117,6 +117,8 @@ fn a_shutdown_closes_and_says_goodbye() {
         client.close(1001, "");
         client.expect_end();
         idle.expect_end();
+        // For their own goodbye they would have time.
+        drop((client, idle));
         server.join();
     });
 }
