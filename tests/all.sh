@@ -3,7 +3,7 @@
 #
 #   rust         unit, integration and documentation tests
 #   chaos        hostile clients by the dozen beside good ones, for a minute
-#   conformance  the Autobahn suite against both roles of the engine, and over TLS
+#   conformance  the Autobahn suite against both roles of the engine, and both over TLS
 #   strangers    the examples through clients that share no code with the engine (Python, Node)
 #   browser      the market feed's page in a real browser
 #

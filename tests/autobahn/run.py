@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the Autobahn test suite against both roles of the engine, and against its server over TLS,
-and judges its reports.
+"""Runs the Autobahn test suite against both roles of the engine, and against both over TLS, and judges
+its reports.
 
     tests/autobahn/run.py                             # everything, release binaries
     tests/autobahn/run.py --mode inline --groups 1-7  # a part of it
@@ -29,7 +29,9 @@ from processes import Failure, Wstest, free_port, start_server
 from suite_env import NoPython27, wstest_command
 
 ROOT = Path(__file__).resolve().parents[2]
-MODES = ["inline", "threads", "client", "tls"]
+MODES = ["inline", "threads", "client", "tls", "tls-client"]
+TLS_MODES = {"tls", "tls-client"}
+CLIENT_MODES = {"client", "tls-client"}
 # Over TLS what is at stake is how frames are cut into records, not how fast large ones are.
 TLS_GROUPS = [str(group) for group in range(1, 8)]
 SKIPPED = 77
@@ -57,7 +59,7 @@ def main():
         reports.mkdir(parents=True)
         say(f"{mode}: {expected_count(options)} cases, reports in {reports}")
         try:
-            run = test_client if mode == "client" else test_server
+            run = test_client if mode in CLIENT_MODES else test_server
             notes = run(command, mode, options, reports)
             verdict = judge(read_index(reports), options.groups, options.sample)
             verdict.problems += notes
@@ -70,7 +72,7 @@ def main():
 
 def of_mode(mode, options):
     """The options with as many of the groups as are run in this mode."""
-    groups = [group for group in options.groups if mode != "tls" or group in TLS_GROUPS]
+    groups = [group for group in options.groups if mode not in TLS_MODES or group in TLS_GROUPS]
     return argparse.Namespace(**{**vars(options), "groups": groups})
 
 
@@ -84,7 +86,9 @@ def test_server(command, mode, options, reports):
     scheme = "ws"
     if mode == "tls":
         scheme = "wss"
-        arguments += make_certificate(reports)
+        certificate, key = make_certificate(reports)
+        # The suite believes any certificate.
+        arguments += ["--tls-cert", certificate, "--tls-key", key]
     with start_server(options.server_bin, arguments, reports / "server.log") as server:
         spec = {
             "outdir": str(reports),
@@ -100,29 +104,37 @@ def test_server(command, mode, options, reports):
 def test_client(command, mode, options, reports):
     """The suite as a fuzzing server for the client example, which asks for one case after another."""
     port = free_port()
+    scheme, identity, arguments = "ws", {}, ["--agent", mode]
+    if mode in TLS_MODES:
+        scheme = "wss"
+        certificate, key = make_certificate(reports)
+        identity = {"cert": certificate, "key": key}
+        arguments += ["--tls-ca", certificate]
     spec = {
         "outdir": str(reports),
-        "url": f"ws://127.0.0.1:{port}",
+        "url": f"{scheme}://127.0.0.1:{port}",
+        **identity,
         "options": {"failByDrop": False},
         **case_selection(options),
     }
     with Wstest(command, "fuzzingserver", spec, reports, say) as suite:
         suite.wait_for_port(port)
-        arguments = ["--server", spec["url"], "--agent", mode]
+        arguments += ["--server", spec["url"]]
         suite.run_client(options.client_bin, arguments, reports / "client.log", options.deadline)
     return []
 
 
 def make_certificate(reports):
-    """The flags of an echo server with a certificate made for this run; the suite believes any."""
+    """A certificate for the loopback address, made for this run, and its key."""
     certificate, key = reports / "server.pem", reports / "server.key"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-subj", "/CN=localhost", "-days", "2", "-keyout", str(key), "-out", str(certificate)]
+    command += ["-subj", "/CN=localhost", "-days", "2", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", str(key), "-out", str(certificate)]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise Failure(f"openssl makes no certificate: {error}") from None
-    return ["--tls-cert", str(certificate), "--tls-key", str(key)]
+    return str(certificate), str(key)
 
 
 def read_index(reports):
@@ -167,7 +179,7 @@ def print_table(rows):
 def parse_options():
     examples = os.environ.get("TICKWIRE_EXAMPLES") or ROOT / "target/release/examples"
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--mode", default=MODES, type=mode_list, help="any of inline,threads,client,tls (default: all)")
+    parser.add_argument("--mode", default=MODES, type=mode_list, help=f"any of {','.join(MODES)} (default: all)")
     parser.add_argument("--groups", default="1-7,9,10,12,13", type=group_list, help="case groups (default: %(default)s)")
     parser.add_argument("--sample", action="store_true", help="of the groups 12 and 13 only a spread of cases")
     parser.add_argument("--server-bin", type=Path, default=Path(examples) / "echo")
@@ -178,7 +190,7 @@ def parse_options():
     options = parser.parse_args()
     options.reports = options.reports.resolve()
     options.env = options.env.resolve()
-    binaries = {options.client_bin if mode == "client" else options.server_bin for mode in options.mode}
+    binaries = {options.client_bin if mode in CLIENT_MODES else options.server_bin for mode in options.mode}
     for binary in sorted(binaries):
         if not os.access(binary, os.X_OK):
             parser.error(f"{binary} is not there: run `cargo build --release --examples` first")

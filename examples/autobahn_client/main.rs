@@ -1,12 +1,14 @@
-//! A client for Autobahn's fuzzing server, on the engine's sans-IO client role and a blocking
-//! socket: `autobahn_client --server ws://127.0.0.1:9002 --agent tickwire`.
+//! A client for Autobahn's fuzzing server, on the engine's sans-IO client role and its streams:
+//! `autobahn_client --server ws://127.0.0.1:9002 --agent tickwire`.
 //!
 //! It asks for one case after another and echoes what each sends; the suite judges, not this.
 
+mod wire;
+
 use std::error::Error;
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, ErrorKind, IsTerminal};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use tickwire::frame::encode_compressed_frame;
 use tickwire::frame::{OpCode, encode_frame};
 use tickwire::handshake::{ClientRequest, ServerResponse};
 use tickwire::protocol::{Endpoint, Event, Limits, Message, ProtocolError, Role, Workspace};
+
+use crate::wire::{Address, Route, Wire};
 
 /// The longest message that is taken, in bytes.
 const MAX_MESSAGE_LEN: usize = 64 << 20;
@@ -37,27 +41,28 @@ const INPUT_LEN: usize = 64 << 10;
 /// Gathered replies of this many bytes are written before more is decoded.
 const WRITE_LEN: usize = 64 << 10;
 
-/// A suite that says nothing for so long, or takes nothing, hangs. Its slowest cases compute for
-/// seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// The server closes the TCP connection (RFC 6455 §7.1.1); this is how long the client lets it.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs all cases of Autobahn's fuzzing server by echoing what it sends.
 #[derive(Parser)]
 struct Args {
-    /// The fuzzing server: `ws://HOST:PORT`.
-    #[arg(long, value_name = "URL", value_parser = host_of)]
-    server: String,
+    /// The fuzzing server: `ws://HOST:PORT`, or `wss://HOST:PORT` for TLS.
+    #[arg(long, value_name = "URL")]
+    server: Address,
+    /// For wss://: a PEM file with the authorities to trust [default: the platform's]
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
     /// The name that the reports are filed under.
     #[arg(long, value_name = "NAME", default_value = "tickwire")]
     agent: String,
 }
 
 fn main() -> ExitCode {
-    let Args { server, agent } = Args::parse();
-    match run_all(&server, &percent_encode(&agent)) {
+    let Args { server, tls_ca, agent } = Args::parse();
+    let route = Route::new(server, tls_ca.as_deref());
+    let run = |route| run_all(&route, &percent_encode(&agent));
+    match route.map_err(Into::into).and_then(run) {
         Ok(count) => {
             eprintln!("{count} cases run; the suite's report says how they went");
             ExitCode::SUCCESS
@@ -69,23 +74,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_all(host: &str, agent: &str) -> Result<u32, Box<dyn Error>> {
-    let count = case_count(host)?;
+fn run_all(route: &Route, agent: &str) -> Result<u32, Box<dyn Error>> {
+    let count = case_count(route)?;
     let (start, end) = if io::stderr().is_terminal() { ("\r", "") } else { ("", "\n") };
     for case in 1..=count {
         eprint!("{start}case {case} of {count}{end}");
-        Connection::open(host, &format!("/runCase?case={case}&agent={agent}"))?
+        Connection::open(route, &format!("/runCase?case={case}&agent={agent}"))?
             .run(|message, reply| reply.send(message.opcode(), message.as_bytes()))
             .map_err(|error| format!("case {case}: {error}"))?;
     }
     eprint!("{start}");
-    Connection::open(host, &format!("/updateReports?agent={agent}"))?.run(|_, _| {})?;
+    Connection::open(route, &format!("/updateReports?agent={agent}"))?.run(|_, _| {})?;
     Ok(count)
 }
 
-fn case_count(host: &str) -> Result<u32, Box<dyn Error>> {
+fn case_count(route: &Route) -> Result<u32, Box<dyn Error>> {
     let mut answer = None;
-    Connection::open(host, "/getCaseCount")?.run(|message, _| {
+    Connection::open(route, "/getCaseCount")?.run(|message, _| {
         answer = message.as_text().map(str::to_owned);
     })?;
     let answer = answer.ok_or("the server ended the connection without the number of cases")?;
@@ -95,7 +100,7 @@ fn case_count(host: &str) -> Result<u32, Box<dyn Error>> {
 
 /// One connection from its opening handshake to its end.
 struct Connection {
-    stream: TcpStream,
+    wire: Wire,
     endpoint: Endpoint,
     workspace: Workspace,
     input: Box<[u8]>,
@@ -105,16 +110,13 @@ struct Connection {
 }
 
 impl Connection {
-    fn open(host: &str, target: &str) -> Result<Self, Box<dyn Error>> {
-        let stream = TcpStream::connect(host)
-            .map_err(|error| format!("cannot connect to {host}: {error}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+    fn open(route: &Route, target: &str) -> Result<Self, Box<dyn Error>> {
+        let host = &route.address.host;
+        let wire = route.connect().map_err(|error| format!("cannot connect to {host}: {error}"))?;
         let mut limits = Limits::for_messages_up_to(MAX_MESSAGE_LEN);
         limits.max_fragment_count = 1 << 20;
         let mut connection = Self {
-            stream,
+            wire,
             endpoint: Endpoint::new(),
             workspace: Workspace::new(Role::Client, limits),
             input: vec![0; INPUT_LEN].into_boxed_slice(),
@@ -134,7 +136,7 @@ impl Connection {
         let request = request.extension(tickwire::handshake::offer_deflate(&OFFER));
         let mut head = Vec::new();
         request.encode(&mut head)?;
-        self.stream.write_all(&head)?;
+        self.wire.write_all(&head)?;
         let mut decoder = request.decoder();
         loop {
             if self.receive_input()? == 0 {
@@ -167,7 +169,7 @@ impl Connection {
     /// should end is for the suite to know.
     fn run(mut self, mut on_message: impl FnMut(Message<'_>, &mut Sender<'_>)) -> io::Result<()> {
         match self.converse(&mut on_message) {
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
                 Err(io::Error::new(ErrorKind::TimedOut, "the server hangs"))
             }
             // A case may end by a drop of the connection.
@@ -181,9 +183,10 @@ impl Connection {
     ) -> io::Result<()> {
         loop {
             self.decode(on_message)?;
-            self.reply.flush(&mut self.stream)?;
+            self.reply.flush(&mut self.wire)?;
             if self.endpoint.is_closed() {
-                return self.await_end();
+                self.await_end();
+                return Ok(());
             }
             if self.receive(on_message)? == 0 {
                 return Ok(());
@@ -225,7 +228,7 @@ impl Connection {
                 }
             }
             if self.reply.frames.len() >= WRITE_LEN {
-                self.reply.flush(&mut self.stream)?;
+                self.reply.flush(&mut self.wire)?;
             }
         }
     }
@@ -240,7 +243,7 @@ impl Connection {
             return self.receive_input();
         }
         let Some(spare) = self.endpoint.payload_spare(usize::MAX) else { return Ok(0) };
-        let len = read(&mut self.stream, spare)?;
+        let len = self.wire.read(spare)?;
         match self.endpoint.payload_received(&mut self.workspace, len) {
             Ok(None) => {}
             Ok(Some(message)) => {
@@ -268,16 +271,15 @@ impl Connection {
         // What is pending is a part of a head, so there is room behind it.
         self.input.copy_within(self.pending.clone(), 0);
         self.pending = 0..self.pending.len();
-        let len = read(&mut self.stream, &mut self.input[self.pending.end..])?;
+        let len = self.wire.read(&mut self.input[self.pending.end..])?;
         self.pending.end += len;
         Ok(len)
     }
 
     /// Leaves it to the server to close the TCP connection, but not for ever.
-    fn await_end(&mut self) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(END_PATIENCE))?;
-        while matches!(read(&mut self.stream, &mut self.input), Ok(1..)) {}
-        Ok(())
+    fn await_end(&mut self) {
+        self.wire.set_patience(END_PATIENCE);
+        while matches!(self.wire.read(&mut self.input), Ok(1..)) {}
     }
 }
 
@@ -313,8 +315,8 @@ impl Reply {
         encode_frame(&mut self.frames, true, opcode, Some(masking_key()), payload);
     }
 
-    fn flush(&mut self, stream: &mut TcpStream) -> io::Result<()> {
-        stream.write_all(&self.frames)?;
+    fn flush(&mut self, wire: &mut Wire) -> io::Result<()> {
+        wire.write_all(&self.frames)?;
         self.frames.clear();
         Ok(())
     }
@@ -324,25 +326,6 @@ impl Reply {
 /// where scripts choose the payloads: here nobody does.
 fn masking_key() -> [u8; 4] {
     fastrand::u32(..).to_ne_bytes()
-}
-
-fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match stream.read(buffer) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
-/// `HOST:PORT` of `ws://HOST:PORT`.
-fn host_of(url: &str) -> Result<String, String> {
-    let host = url.strip_prefix("ws://").ok_or("not a ws:// URL")?;
-    let host = host.strip_suffix('/').unwrap_or(host);
-    match host.rsplit_once(':') {
-        Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => Ok(host.into()),
-        _ => Err("no host and port behind ws://".into()),
-    }
 }
 
 /// `text` as the value of a query's parameter.
