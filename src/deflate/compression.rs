@@ -1,5 +1,7 @@
 //! What a server is told of compression.
 
+use std::time::Duration;
+
 use super::{Direction, Terms, WindowBits};
 
 /// Whether and how messages are compressed with clients that offer it.
@@ -31,17 +33,29 @@ pub enum CompressionMode {
     /// (`server_no_context_takeover` and `client_no_context_takeover`), and a connection holds
     /// nothing.
     Shared,
-    /// Connections have compressors of their own, and messages refer to those before them: the
-    /// smallest messages, for the most memory.
+    /// Connections have compressors of their own while they are sent to, and messages refer to those
+    /// before them: the smallest messages, for the most memory.
     Dedicated(DedicatedCompression),
 }
 
 /// How much memory dedicated compressors may take.
+///
+/// ```
+/// use std::time::Duration;
+/// use tickwire::{Compression, CompressionMode, DedicatedCompression};
+///
+/// let dedicated = DedicatedCompression {
+///     server_window_bits: 12,
+///     idle_after: Duration::from_secs(2),
+///     ..DedicatedCompression::default()
+/// };
+/// let compression =
+///     Compression { mode: CompressionMode::Dedicated(dedicated), ..Compression::dedicated() };
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DedicatedCompression {
-    /// The window of what is sent, 8 to 15 bits. Default: 15. A connection that sends takes 4 times
-    /// that window, which is 32 KiB at 15 bits, and up to 150 KiB beside it, until it is silent for so
-    /// long that it is pinged.
+    /// The window of what is sent, 8 to 15 bits. Default: 15. A compressor takes 4 times that window,
+    /// which is 32 KiB at 15 bits, and up to 150 KiB beside it.
     pub server_window_bits: u8,
     /// The window of what is received, 8 to 15 bits. Default: 15. A connection holds what it has
     /// received, up to that much.
@@ -49,6 +63,26 @@ pub struct DedicatedCompression {
     /// Connections of one event loop that may have this. Those beyond are served as by
     /// [`Shared`](CompressionMode::Shared). Default: 1,024.
     pub max_count: usize,
+    /// A compressor that has sent nothing for so long is freed: the next message is compressed without
+    /// reference to those before, and brings a new one. So it is the connections that are sent to
+    /// which take the memory of compressors, and those that rest keep only what they have received, as
+    /// far as the clients may refer to it. Default: 10 seconds.
+    pub idle_after: Duration,
+}
+
+impl DedicatedCompression {
+    const DEFAULT: Self = Self {
+        server_window_bits: 15,
+        client_window_bits: 15,
+        max_count: 1024,
+        idle_after: Duration::from_secs(10),
+    };
+}
+
+impl Default for DedicatedCompression {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 impl Compression {
@@ -67,12 +101,8 @@ impl Compression {
     /// Compressors of the connections' own.
     #[must_use]
     pub const fn dedicated() -> Self {
-        let dedicated = DedicatedCompression {
-            server_window_bits: 15,
-            client_window_bits: 15,
-            max_count: 1024,
-        };
-        Self { mode: CompressionMode::Dedicated(dedicated), ..Self::off() }
+        let mode = CompressionMode::Dedicated(DedicatedCompression::DEFAULT);
+        Self { mode, ..Self::off() }
     }
 
     /// What is agreed to with a new connection; `None`: no compression. `dedicated_count` is how many

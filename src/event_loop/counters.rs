@@ -135,6 +135,9 @@ counters! {
     bytes_sent,
     /// Bytes that wait in the write queues now.
     bytes_queued,
+    /// Compressors that connections have of their own now: see
+    /// [`DedicatedCompression`](crate::DedicatedCompression).
+    dedicated_compressors,
     /// Messages and publications that were compressed, each once for all who got it so.
     messages_deflated,
     /// Their bytes before.

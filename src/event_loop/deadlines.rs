@@ -29,6 +29,8 @@ enum Due {
     /// Ask again then; never if `None`.
     At(Option<Tick>),
     Ping,
+    /// Its compressor is not used.
+    Rest,
     /// Its lagging subscriptions are to be looked at.
     CatchUp,
     /// It may be read again, or it has tried patience.
@@ -50,7 +52,9 @@ impl<S: Service> EventLoop<S> {
         let tick = match due(connection, &self.core) {
             Due::At(None) => return,
             Due::At(Some(tick)) => tick,
-            Due::Ping | Due::CatchUp | Due::Readmit | Due::End => self.core.now.after(TICK),
+            Due::Ping | Due::Rest | Due::CatchUp | Due::Readmit | Due::End => {
+                self.core.now.after(TICK)
+            }
             Due::Stuck | Due::SlowHead | Due::GiveUp(_) => {
                 self.core.now.after(TICK).later(self.core.lenient_until)
             }
@@ -97,10 +101,14 @@ impl<S: Service> EventLoop<S> {
                 if let Phase::Open(open) = &mut connection.phase {
                     let (io, session, core) =
                         (&mut connection.io, &mut open.session, &mut self.core);
-                    session.rest();
                     Outlet { io, session, core }.ping(&[]);
                 }
                 self.finish_turn(key);
+            }
+            Due::Rest => {
+                if let Phase::Open(open) = &mut connection.phase {
+                    open.session.rest();
+                }
             }
             Due::CatchUp => {
                 if let Phase::Open(open) = &mut connection.phase {
@@ -188,7 +196,8 @@ fn due<S>(connection: &Connection<S>, core: &Core) -> Due {
             let end = io.ends_at.tick().filter(|_| !is_closing);
             let stuck = io.stuck_since().filter(|_| !is_closing);
             let stuck = stuck.zip(limits.write_timeout).map(|(since, time)| since.after(time));
-            due.or_sooner(open.session.wake(), Due::CatchUp, core.now)
+            due.or_sooner(open.session.rests_at(core), Due::Rest, core.now)
+                .or_sooner(open.session.wake(), Due::CatchUp, core.now)
                 .or_sooner(end, Due::End, core.now)
                 .or_sooner(stuck, Due::Stuck, core.now)
         }

@@ -11,6 +11,8 @@ use super::connection::{Io, Session};
 use super::core::Core;
 use super::flags::Flags;
 use super::outlet::{MAX_CORK_LEN, Outlet};
+use super::timer_wheel::Tick;
+use crate::deflate::{CompressionMode, DedicatedCompression};
 use crate::frame::{FrameHeader, HeaderRules, OpCode, encode_compressed_frame};
 use crate::handshake::{ExtensionOffer, accept_deflate};
 use crate::protocol::{Compress, Endpoint, Outgoing, Workspace};
@@ -38,6 +40,7 @@ impl Core {
     pub(super) fn count_deflated(&mut self) {
         let totals = self.workspace.deflate_totals();
         let counters = &mut self.counters;
+        counters.dedicated_compressors = self.workspace.compressor_count() as u64;
         counters.messages_deflated = totals.messages_deflated;
         counters.deflated_from_bytes = totals.deflated_from_bytes;
         counters.deflated_to_bytes = totals.deflated_to_bytes;
@@ -48,7 +51,16 @@ impl Core {
 }
 
 impl Session {
-    /// The connection is silent: it gives up what it can do without.
+    /// When its compressor, if it has one, will not have been used for long enough.
+    pub(super) fn rests_at(&self, core: &Core) -> Option<Tick> {
+        let CompressionMode::Dedicated(dedicated) = core.config.compression.mode else {
+            return None;
+        };
+        let DedicatedCompression { idle_after, .. } = dedicated;
+        self.endpoint.used_at().map(|tick| Tick::from_u32(tick).after(idle_after))
+    }
+
+    /// Gives the compressor up: a peer understands messages that refer to none before them.
     pub(super) fn rest(&mut self) {
         self.endpoint.rest();
     }
@@ -89,11 +101,19 @@ fn cork_compressed(outlet: &mut Outlet<'_>, opcode: OpCode, payload: &[u8]) -> b
     let Outlet { io, session, core } = outlet;
     // What waits may be publications, and some of them may leave first.
     let idle = io.queue.is_none();
+    let had_none = session.endpoint.used_at().is_none();
     let compressed = session.endpoint.deflate(&mut core.workspace, payload, idle);
     if let Some(compressed) = compressed {
         encode_compressed_frame(&mut core.cork, true, opcode, None, compressed);
     }
-    compressed.is_some()
+    let is_compressed = compressed.is_some();
+    session.endpoint.note_use(core.now.as_u32());
+    if had_none {
+        if let Some(tick) = session.rests_at(core) {
+            io.look_at(core, tick);
+        }
+    }
+    is_compressed
 }
 
 /// What a subscriber gets of a parcel instead of the plain frames; `None`: those.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::connection::{Io, Session};
 use super::core::Core;
 use super::outlet::Outlet;
+use super::timer_wheel::Tick;
 use crate::handshake::ExtensionOffer;
 use crate::protocol::{Compress, Endpoint, Outgoing};
 use crate::pubsub::Parcel;
@@ -22,7 +23,12 @@ impl Core {
     pub(super) fn count_deflated(&mut self) {}
 }
 
+#[allow(clippy::unused_self)]
 impl Session {
+    pub(super) const fn rests_at(&self, _: &Core) -> Option<Tick> {
+        None
+    }
+
     pub(super) fn rest(&mut self) {}
 }
 

@@ -82,7 +82,7 @@ mod tests {
 
     fn dedicated(server_window_bits: u8, client_window_bits: u8) -> Compression {
         let dedicated =
-            DedicatedCompression { server_window_bits, client_window_bits, max_count: 9 };
+            DedicatedCompression { server_window_bits, client_window_bits, ..Default::default() };
         Compression { mode: CompressionMode::Dedicated(dedicated), ..Compression::shared() }
     }
 

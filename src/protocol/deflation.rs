@@ -32,12 +32,21 @@ const _: () = assert!(size_of::<Negotiated>() <= 24);
 struct Context {
     /// The end of what was received.
     window: Vec<u8>,
-    /// Made with the first message that is sent.
-    compressor: Option<Box<Compressor>>,
+    /// Made with the first message that is sent, and after each rest.
+    compressor: Option<Box<Dedicated>>,
     /// Messages have been or will be sent that the compressor has not seen.
     passed_by: bool,
     /// One of the workspace's dedicated ones.
     _dedicated: Arc<()>,
+}
+
+#[derive(Debug)]
+struct Dedicated {
+    compressor: Compressor,
+    /// When it was used last, by the clock of whoever owns the endpoint.
+    used_at: u32,
+    /// It counts as one of those that there are.
+    _alive: Arc<()>,
 }
 
 /// What the endpoints of one thread share. Compressors are made when first used.
@@ -50,6 +59,8 @@ pub(super) struct Shared {
     out: ReceiveBuffer,
     /// Each dedicated connection has one of it.
     dedicated: Arc<()>,
+    /// Each compressor of a connection's own has one of it.
+    alive: Arc<()>,
     totals: DeflateTotals,
 }
 
@@ -205,10 +216,11 @@ impl Endpoint {
         let Some(context) = context.as_deref_mut().filter(|_| sends.takes_over) else {
             return shared.deflate_alone(message, sends.window_bits);
         };
-        let level = shared.compression.level;
-        let compressor = context
-            .compressor
-            .get_or_insert_with(|| Box::new(Compressor::new(level, sends.window_bits)));
+        let make = || {
+            let compressor = Compressor::new(shared.compression.level, sends.window_bits);
+            Box::new(Dedicated { compressor, used_at: 0, _alive: shared.alive.clone() })
+        };
+        let compressor = &mut context.compressor.get_or_insert_with(make).compressor;
         if context.passed_by {
             compressor.forget();
             context.passed_by = !idle;
@@ -235,11 +247,29 @@ impl Endpoint {
         understood
     }
 
+    /// Notes when its compressor was used last, by whatever clock the caller has.
+    pub fn note_use(&mut self, now: u32) {
+        if let Some(dedicated) = self.context_mut().and_then(|it| it.compressor.as_deref_mut()) {
+            dedicated.used_at = now;
+        }
+    }
+
+    /// When its compressor was [used last](Self::note_use); `None`: it has none now.
+    #[must_use]
+    pub fn used_at(&self) -> Option<u32> {
+        let context = self.deflation.0.as_deref()?.context.as_deref()?;
+        context.compressor.as_ref().map(|dedicated| dedicated.used_at)
+    }
+
     /// Gives up the memory of its compressor: messages that follow refer to none before them.
     pub fn rest(&mut self) {
-        if let Some(context) = self.deflation.0.as_mut().and_then(|it| it.context.as_mut()) {
+        if let Some(context) = self.context_mut() {
             context.compressor = None;
         }
+    }
+
+    fn context_mut(&mut self) -> Option<&mut Context> {
+        self.deflation.0.as_deref_mut()?.context.as_deref_mut()
     }
 }
 
@@ -268,6 +298,12 @@ impl Workspace {
     /// [asked](Endpoint::pass_by) whether it can have it. `None`: it gets no shorter.
     pub fn deflate_alone(&mut self, message: &[u8]) -> Option<&[u8]> {
         self.deflate.deflate_alone(message, WindowBits::MAX)
+    }
+
+    /// How many compressors the endpoints have of their own now.
+    #[must_use]
+    pub fn compressor_count(&self) -> usize {
+        Arc::strong_count(&self.deflate.alive) - 1
     }
 
     /// What compression has come to so far.

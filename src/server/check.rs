@@ -118,10 +118,11 @@ fn at_least_one(field: &'static str, count: Option<u32>) -> Result<()> {
 fn check_compression(compression: &Compression) -> Result<()> {
     in_range("compression.level", usize::from(compression.level), 1, 9)?;
     let CompressionMode::Dedicated(dedicated) = compression.mode else { return Ok(()) };
-    let DedicatedCompression { server_window_bits, client_window_bits, max_count } = dedicated;
+    let DedicatedCompression { server_window_bits, client_window_bits, .. } = dedicated;
     in_range("compression.mode.server_window_bits", usize::from(server_window_bits), 8, 15)?;
     in_range("compression.mode.client_window_bits", usize::from(client_window_bits), 8, 15)?;
-    in_range("compression.mode.max_count", max_count, 1, 1 << 24)
+    in_range("compression.mode.max_count", dedicated.max_count, 1, 1 << 24)?;
+    lasting("compression.mode.idle_after", Some(dedicated.idle_after))
 }
 
 fn in_range(field: &'static str, value: usize, min: usize, max: usize) -> Result<()> {
@@ -160,15 +161,22 @@ mod tests {
                 server_window_bits,
                 client_window_bits,
                 max_count,
+                ..DedicatedCompression::default()
             }),
             ..Compression::shared()
         };
+        let restless = DedicatedCompression { idle_after: Duration::ZERO, ..Default::default() };
+        let restless = CompressionMode::Dedicated(restless);
         let cases = [
             ("compression.level", Compression { level: 0, ..Compression::shared() }),
             ("compression.level", Compression { level: 10, ..Compression::off() }),
             ("compression.mode.server_window_bits", dedicated(7, 15, 1)),
             ("compression.mode.client_window_bits", dedicated(15, 16, 1)),
             ("compression.mode.max_count", dedicated(8, 8, 0)),
+            (
+                "compression.mode.idle_after",
+                Compression { mode: restless, ..Compression::shared() },
+            ),
         ];
         for (field, compression) in cases {
             let error = Config { compression, ..Config::default() }.check().expect_err(field);

@@ -17,8 +17,11 @@ use super::support::{
 const KEY: Option<[u8; 4]> = Some([9, 8, 7, 6]);
 
 fn dedicated(bits: u8) -> Compression {
-    let dedicated =
-        DedicatedCompression { server_window_bits: bits, client_window_bits: bits, max_count: 100 };
+    let dedicated = DedicatedCompression {
+        server_window_bits: bits,
+        client_window_bits: bits,
+        ..Default::default()
+    };
     Compression { mode: CompressionMode::Dedicated(dedicated), ..Compression::shared() }
 }
 
@@ -126,7 +129,7 @@ fn shared_compression_takes_no_context_over() {
 
 #[test]
 fn who_comes_when_all_contexts_are_taken_shares_one() {
-    let few = DedicatedCompression { server_window_bits: 15, client_window_bits: 15, max_count: 2 };
+    let few = DedicatedCompression { max_count: 2, ..DedicatedCompression::default() };
     let compression =
         Compression { mode: CompressionMode::Dedicated(few), ..Compression::shared() };
     let server = Running::start(Mode::Inline.builder().compression(compression), Script::echo());
@@ -137,6 +140,57 @@ fn who_comes_when_all_contexts_are_taken_shares_one() {
     second.leave();
     eventually("its place is free", || params(&connect()) == 0);
     drop((first, third));
+}
+
+/// Neither a ping nor the client's silence has to do with it: the client goes on sending.
+#[test]
+fn a_compressor_that_is_not_used_is_freed_and_both_streams_go_on() {
+    let brief = DedicatedCompression {
+        idle_after: Duration::from_millis(50),
+        ..DedicatedCompression::default()
+    };
+    let compression =
+        Compression { mode: CompressionMode::Dedicated(brief), ..Compression::shared() };
+    in_each_mode(|mode| {
+        let script = Script::new().on_text(|ctx, text| {
+            if text.starts_with('{') {
+                ctx.send(text);
+            }
+        });
+        let server = Running::start(mode.builder().compression(compression), script);
+        let compressors = || counters(&server).dedicated_compressors;
+        let mut clients: Vec<_> =
+            (0..3).map(|_| server.dial().deflate(offer()).connect()).collect();
+        for round in 0..4 {
+            // The same again and again: who refers to what is forgotten would be found out.
+            for text in [json(1, 1500), json(round, 2500), json(1, 1500)] {
+                for client in &mut clients {
+                    client.send_deflated(&text);
+                    client.expect_text(&text);
+                    client.send_deflated(&text.replace('{', "("));
+                }
+            }
+            eventually("all are freed", || compressors() == 0);
+        }
+        assert_eq!(counters(&server).messages_deflated, 4 * 3 * 3);
+        assert_eq!(counters(&server).messages_inflated, 4 * 3 * 3 * 2);
+        clients.into_iter().for_each(Client::leave);
+    });
+}
+
+#[test]
+fn a_compressor_goes_with_its_connection() {
+    let server = Running::start(Mode::Inline.builder().compression(dedicated(15)), Script::echo());
+    let compressors = || counters(&server).dedicated_compressors;
+    let mut client = server.dial().deflate(offer()).connect();
+    client.send_text("too short to be compressed");
+    client.expect_text("too short to be compressed");
+    assert_eq!(compressors(), 0, "it is made when it is used");
+    client.send_text(&json(1, 1000));
+    client.expect_text(&json(1, 1000));
+    eventually("it is made", || compressors() == 1);
+    client.leave();
+    eventually("it is freed", || compressors() == 0);
 }
 
 #[test]

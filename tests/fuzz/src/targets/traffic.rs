@@ -18,7 +18,7 @@ pub(crate) fn direction(choice: u8) -> Direction {
 /// Room for one connection with a compressor of its own.
 pub(crate) fn compression(level: u8) -> Compression {
     let dedicated =
-        DedicatedCompression { server_window_bits: 15, client_window_bits: 15, max_count: 1 };
+        DedicatedCompression { max_count: 1, ..DedicatedCompression::default() };
     Compression { mode: CompressionMode::Dedicated(dedicated), level, min_len: 0 }
 }
 
