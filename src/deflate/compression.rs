@@ -40,6 +40,20 @@ pub enum CompressionMode {
 
 /// How much memory dedicated compressors may take.
 ///
+/// What one takes, and what becomes of 1 KiB of an exchange's JSON, by the window of what is sent:
+///
+/// | `server_window_bits` | bytes of memory | bytes of a message |
+/// |---|--:|--:|
+/// | 8 and 9 | 148,000 | 346 |
+/// | 10 | 148,000 | 231 |
+/// | 11 | 152,000 | 217 |
+/// | 12 | 164,000 | 215 |
+/// | 13 | 184,000 | 216 |
+/// | 14 | 217,000 | 211 |
+/// | 15 | 283,000 | 207 |
+///
+/// 128 KiB of that is a table of zlib-rs that no setting makes smaller.
+///
 /// ```
 /// use std::time::Duration;
 /// use tickwire::{Compression, CompressionMode, DedicatedCompression};
