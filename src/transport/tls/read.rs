@@ -128,7 +128,12 @@ impl TlsStream {
                 self.session.step(&mut input[at..len], output, &mut Errand::Nothing, open);
             at += used;
             match step {
-                Ok(Step::More) => {}
+                // Another look would find nothing: what has come before the plaintext was dealt with on
+                // the way to it, nothing came behind it, and nothing is to be answered.
+                Ok(Step::Opened) if at == len && !self.session.state().wants_write() => {
+                    break Ok(());
+                }
+                Ok(Step::More | Step::Opened) => {}
                 Ok(Step::Blocked | Step::Settled(_)) => break Ok(()),
                 Ok(Step::PeerClosed) => {
                     self.flags.peer_closed = true;

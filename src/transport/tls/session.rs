@@ -32,6 +32,8 @@ pub(super) enum Errand<'e, 'p> {
 pub(super) enum Step {
     /// There may be more to do with the same input.
     More,
+    /// The same, and plaintext was opened: all that there was before what is left of the input.
+    Opened,
     /// More input is needed.
     Blocked,
     /// All records in the input are done with. The errand is done: so many bytes of plaintext were
@@ -89,7 +91,7 @@ fn act<Data>(
         Err(error) => Err(error),
         Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
             match traffic.next_record() {
-                None => break Ok(Step::More),
+                None => break Ok(Step::Opened),
                 Some(Err(error)) => break Err(error),
                 Some(Ok(record)) => {
                     used += record.discard;

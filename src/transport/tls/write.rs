@@ -149,7 +149,7 @@ impl TlsStream {
             let (used, step) = self.session.step(&mut self.sealed_in, output, errand, open);
             self.sealed_in.drain(..used);
             match step {
-                Ok(Step::More) => {}
+                Ok(Step::More | Step::Opened) => {}
                 Ok(Step::Settled(sealed)) => return Ok(sealed),
                 Ok(Step::PeerClosed) => self.flags.peer_closed = true,
                 Ok(Step::Blocked) => return Err(ErrorKind::WouldBlock.into()),
