@@ -20,7 +20,6 @@ use super::running::Running;
 use crate::Result;
 use crate::entrant::{Coding, Entrant};
 use crate::measure::statistics::Spread;
-use crate::peer::Peer;
 use crate::report::{Cell, Chart, Section};
 
 /// With the messages that the shorter run has; the longer one has three times as many.
@@ -29,6 +28,11 @@ const ROWS: [(Row, u64); 4] = [
     (Row { connections: 200, size: 1 << 10, depth: 1 }, 20_000),
     (Row { connections: 50, size: 20, depth: 16 }, 80_000),
     (Row { connections: 200, size: 1 << 10, depth: 16 }, 40_000),
+];
+/// Over TLS, where a record is as long as what is sent at once.
+const TLS_ROWS: [(Row, u64); 2] = [
+    (Row { connections: 50, size: 125, depth: 1 }, 20_000),
+    (Row { connections: 10, size: 16 << 10, depth: 4 }, 10_000),
 ];
 
 #[derive(Debug, Serialize)]
@@ -46,38 +50,46 @@ pub(crate) fn run(bench: &Bench<'_>) -> Result<Section> {
     };
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     let mut outcomes = Vec::new();
-    for (row, messages) in ROWS.iter().filter(|it| it.0.to_string().contains(&bench.settings.row)) {
-        for &peer in &bench.peers {
-            if is_caught() {
-                break;
+    let all = [(Coding::Plain, &ROWS[..]), (Coding::Tls, &TLS_ROWS)];
+    for (coding, rows) in all {
+        for (row, messages) in
+            rows.iter().filter(|it| it.0.to_string().contains(&bench.settings.row))
+        {
+            for &peer in bench.peers.iter().filter(|peer| peer.has(coding)) {
+                if is_caught() {
+                    break;
+                }
+                outcomes.push(outcome(bench, Entrant { peer, coding }, row, *messages));
             }
-            let result = count(bench, peer, row, *messages);
-            match &result {
-                Ok(count) => eprintln!("instructions {row}: {peer:<18} {count:>9.1}"),
-                Err(error) => eprintln!("instructions {row}: {peer:<18} FAILED: {error}"),
-            }
-            let (instructions, failure) = match result {
-                Ok(count) => (Some(count), None),
-                Err(error) => (None, Some(error.to_string())),
-            };
-            let server = Entrant { peer, coding: Coding::Plain };
-            outcomes.push(Outcome { row: row.to_string(), server, instructions, failure });
         }
     }
     Ok(section(&outcomes, &version))
 }
 
+fn outcome(bench: &Bench<'_>, server: Entrant, row: &Row, messages: u64) -> Outcome {
+    let result = count(bench, server, row, messages);
+    match &result {
+        Ok(count) => eprintln!("instructions {row}: {server:<24} {count:>9.1}"),
+        Err(error) => eprintln!("instructions {row}: {server:<24} FAILED: {error}"),
+    }
+    let (instructions, failure) = match result {
+        Ok(count) => (Some(count), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    Outcome { row: row.to_string(), server, instructions, failure }
+}
+
 /// Instructions per message.
-fn count(bench: &Bench<'_>, peer: Peer, row: &Row, messages: u64) -> Result<f64> {
-    let few = total(bench, peer, row, messages)?;
-    let many = total(bench, peer, row, 3 * messages)?;
+fn count(bench: &Bench<'_>, server: Entrant, row: &Row, messages: u64) -> Result<f64> {
+    let few = total(bench, server, row, messages)?;
+    let many = total(bench, server, row, 3 * messages)?;
     Ok((many as f64 - few as f64) / (2 * messages) as f64)
 }
 
 /// Instructions of a server from its start to its end.
-fn total(bench: &Bench<'_>, peer: Peer, row: &Row, messages: u64) -> Result<u64> {
+fn total(bench: &Bench<'_>, server: Entrant, row: &Row, messages: u64) -> Result<u64> {
     let log = Log(std::env::temp_dir().join(format!("peers-{}.log", std::process::id())));
-    let server = Running::start_counted(bench, peer, &log.0)?;
+    let server = Running::start_counted(bench, server, &log.0)?;
     let number = arguments([&"-n", &messages, &"-w", &"0"]);
     bench.load.run(bench, &server, &[row.arguments(), number].concat())?;
     server.terminate()?;

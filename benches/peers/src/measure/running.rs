@@ -50,13 +50,12 @@ impl Running {
     }
 
     /// An echo server whose instructions are counted; they are in `log` when it has ended.
-    pub(crate) fn start_counted(bench: &Bench<'_>, peer: Peer, log: &Path) -> Result<Self> {
-        let entrant = Entrant { peer, coding: Coding::Plain };
+    pub(crate) fn start_counted(bench: &Bench<'_>, entrant: Entrant, log: &Path) -> Result<Self> {
         let (program, arguments) = command_line(bench, entrant, Job::ECHO)?;
         let mut command = Command::new("valgrind");
         command.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
         command.arg(format!("--log-file={}", log.display()));
-        Self::spawn(bench, entrant, peer != Peer::Raw, command.arg(program).args(arguments))
+        Self::spawn(bench, entrant, entrant.peer != Peer::Raw, command.arg(program).args(arguments))
     }
 
     fn spawn(
