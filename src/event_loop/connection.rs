@@ -40,6 +40,8 @@ pub(super) enum Phase<S> {
 pub(super) struct Arriving {
     pub(super) decoder: RequestDecoder,
     pub(super) peer: Peer,
+    /// When the first bytes came of a TLS handshake.
+    pub(super) greeted: Option<Tick>,
     /// When the first bytes came of a head that is not whole.
     pub(super) began: Option<Tick>,
 }
@@ -156,7 +158,8 @@ impl Io {
 
 impl<S> Connection<S> {
     pub(super) fn new(io: Io, peer: Peer, route: Route) -> Self {
-        let arriving = Box::new(Arriving { decoder: RequestDecoder::new(), peer, began: None });
+        let decoder = RequestDecoder::new();
+        let arriving = Box::new(Arriving { decoder, peer, greeted: None, began: None });
         let is_direct = route == Route::Direct;
         let phase = if is_direct { Phase::Request(arriving) } else { Phase::Proxied(arriving) };
         Self { io, phase }

@@ -77,7 +77,8 @@ counters! {
     byte_floods,
     /// Connections closed because they went on sending too many control frames.
     control_frame_floods,
-    /// Requests given up with 408 because they arrived more slowly than `min_head_rate`.
+    /// Requests given up with 408, and TLS handshakes without a word, because they arrived more slowly
+    /// than `min_head_rate`.
     slow_heads,
     /// Upgrades refused with 403 because their origin is not among `allowed_origins`.
     origins_refused,

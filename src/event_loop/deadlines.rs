@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::EventLoop;
-use super::connection::{Connection, Io, Open, Phase};
+use super::connection::{Arriving, Connection, Io, Open, Phase};
 use super::core::{Core, RETIREMENT};
 use super::flags::Flags;
 use super::limits::Limits;
@@ -202,8 +202,7 @@ fn due<S>(connection: &Connection<S>, core: &Core) -> Due {
                 .or_sooner(stuck, Due::Stuck, core.now)
         }
         Phase::Request(arriving) if !io.must_wait() => {
-            let end = arriving.began.and_then(|began| head_end(limits, began, io.carried().len()));
-            due.or_sooner(end, Due::SlowHead, core.now)
+            due.or_sooner(arriving.end(io, limits), Due::SlowHead, core.now)
         }
         _ => due,
     }
@@ -220,7 +219,26 @@ impl Due {
     }
 }
 
-/// Until when more of a head must have come of which there are `len` bytes.
+impl Arriving {
+    /// Until when more must have come of the TLS handshake, or else of the head, if it has begun.
+    fn end(&self, io: &Io, limits: &Limits) -> Option<Tick> {
+        match io.stream.handshake_len() {
+            Some(len) => head_end(limits, self.greeted?, len),
+            None => head_end(limits, self.began?, io.carried().len()),
+        }
+    }
+
+    /// Nothing of a head has come, but something of a TLS handshake may have.
+    pub(super) fn time_handshake(&mut self, io: &mut Io, core: &mut Core) {
+        let Some(len @ 1..) = io.stream.handshake_len() else { return };
+        let greeted = *self.greeted.get_or_insert(core.now);
+        if let Some(end) = head_end(&core.config.limits, greeted, len) {
+            io.look_at(core, end);
+        }
+    }
+}
+
+/// Until when more of a head, or of a TLS handshake, must have come of which there are `len` bytes.
 pub(super) fn head_end(limits: &Limits, began: Tick, len: usize) -> Option<Tick> {
     let rate = limits.min_head_rate?;
     let earned = Duration::from_secs(len as u64) / rate.max(1);

@@ -47,10 +47,12 @@ pub struct Limits {
     /// close code 1008; HTTP status 429 before the upgrade. Default: 10 s in both.
     pub max_excess_time: Duration,
     /// Bytes a second that a request's head has to come at, on the average, from its first byte and the
-    /// [`head_grace`](Self::head_grace) on. Beyond: HTTP status 408. `None`: it has the whole
-    /// [`handshake_timeout`](crate::Config::handshake_timeout). Default: 500; trusted: `None`.
+    /// [`head_grace`](Self::head_grace) on; before it a client's part of the TLS handshake too, which is
+    /// done in that time or not at all. Beyond: HTTP status 408, and an end without a word in a TLS
+    /// handshake. `None`: both have the whole [`handshake_timeout`](crate::Config::handshake_timeout).
+    /// Default: 500; trusted: `None`.
     pub min_head_rate: Option<u32>,
-    /// The time that a request's head has got in any case. Default: 3 s in both.
+    /// The time that a request's head has got in any case, and a TLS handshake. Default: 3 s in both.
     pub head_grace: Duration,
     /// Bytes that may wait for all connections together, each counted as if it had a copy of its own, to be
     /// looked at once a turn of a loop. Beyond: those for which the most waits are closed with 1013, and

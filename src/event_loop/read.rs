@@ -217,7 +217,11 @@ impl<S: Service> EventLoop<S> {
             let waits = match phase {
                 Phase::Lingering => io.unsent_len() > 0,
                 Phase::Open(open) => open.session.endpoint.is_input_ended(),
-                Phase::Proxied(_) | Phase::Request(_) | Phase::Deciding(_) => false,
+                Phase::Request(arriving) => {
+                    arriving.time_handshake(io, &mut self.core);
+                    false
+                }
+                Phase::Proxied(_) | Phase::Deciding(_) => false,
             };
             if io.flags.contains(Flags::FIN_RECEIVED) && !waits {
                 // The peer may still read: it gets what its last messages were answered.

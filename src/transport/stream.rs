@@ -58,6 +58,16 @@ impl Stream {
         false
     }
 
+    /// Bytes that have come of a TLS handshake that is not done; `None`: there is none to wait for.
+    #[must_use]
+    pub fn handshake_len(&self) -> Option<usize> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.handshake_len(),
+        }
+    }
+
     /// TLS that begins with what somebody has read from the [socket](Self::socket_mut) behind what came
     /// first: at most 16 KiB. Whatever else begins so has no need of it.
     pub fn begin_with(&mut self, received: &[u8]) {

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::Duration;
 
 use tickwire::rustls::version::{TLS12, TLS13};
 use tickwire::rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
 use tickwire::{TlsInfo, Upgrade};
 
-use super::support::tls::{NAME, authority, client_config};
+use super::support::tls::{NAME, authority};
 use super::support::{Mode, Running, Script, Socket, eventually, in_each_mode, soon};
 use super::{refusal, shake_hands};
 
@@ -103,21 +102,4 @@ fn many_requests_on_one_connection_are_one_handshake() {
         assert_eq!(http.response().status, 404);
     }
     eventually("it is counted", || server.handle().stats().total.tls_handshakes == 1);
-}
-
-#[test]
-fn a_slow_handshake_is_given_up() {
-    let builder = Mode::Inline.builder().handshake_timeout(Duration::from_millis(300));
-    let server = Running::start(builder, Script::echo());
-    let socket = Socket::connect_plain(&server.address(), None).expect("connect");
-    // The beginning of a ClientHello.
-    socket.write_all(&[22, 3, 1, 1, 0, 1, 0]).expect("send");
-    let mut byte = [0];
-    assert!(matches!(socket.read(&mut byte), Ok(0) | Err(_)), "the server hangs up");
-    eventually("it is counted", || server.handle().stats().total.timeouts == 1);
-    // A request that does not follow on a handshake takes the same time.
-    let socket = Socket::connect_plain(&server.address(), None).expect("connect");
-    let socket = socket.with_tls(client_config(), NAME).expect("TLS");
-    assert!(matches!(socket.read(&mut byte), Ok(0)), "the server says goodbye");
-    eventually("it is counted", || server.handle().stats().total.timeouts == 2);
 }

@@ -13,6 +13,7 @@ mod ends;
 mod handshakes;
 mod misuse;
 mod settings;
+mod slow;
 mod traffic;
 
 use std::io::{self, ErrorKind};

@@ -93,10 +93,13 @@ impl TlsStream {
                 is_drained = received < wanted;
                 len += received;
             }
-            if !self.flags.heard && self.is_plain_http(scratch.input[0]) {
-                return self.answer_plain_http();
+            if !self.flags.established {
+                if !self.flags.heard && self.is_plain_http(scratch.input[0]) {
+                    return self.answer_plain_http();
+                }
+                self.flags.heard = true;
+                self.handshake_len = self.handshake_len.saturating_add((len - kept) as u32);
             }
-            self.flags.heard = true;
             self.digest(reader, scratch, len);
             if reader.room() == 0 || (is_drained && reader.filled > 0) {
                 if self.flags.peer_closed || self.fault.is_some() {

@@ -37,6 +37,8 @@ pub struct TlsStream {
     /// A client's first words, until the handshake is done.
     pub(super) early: Vec<u8>,
     pub(super) fault: Option<Box<StreamFault>>,
+    /// Received until the handshake was done.
+    pub(super) handshake_len: u32,
     pub(super) flags: Flags,
 }
 
@@ -91,6 +93,7 @@ impl TlsStream {
             sealed_out: Vec::new(),
             early: Vec::new(),
             fault: None,
+            handshake_len: 0,
             flags: Flags::default(),
         }
     }
@@ -104,6 +107,7 @@ impl TlsStream {
     /// records at most, before anything else is read.
     pub(in crate::transport) fn take_in(&mut self, received: &[u8]) {
         self.sealed_in.extend_from_slice(received);
+        self.handshake_len = received.len() as u32;
         self.flags.undigested = !received.is_empty();
     }
 
@@ -138,6 +142,12 @@ impl TlsStream {
             state.handshake_kind() == Some(HandshakeKind::Resumed),
             state.peer_certificates().unwrap_or_default(),
         ))
+    }
+
+    /// Bytes that have come of a handshake that is not done.
+    #[must_use]
+    pub fn handshake_len(&self) -> Option<usize> {
+        (!self.flags.established).then_some(self.handshake_len as usize)
     }
 
     /// Whether the handshake is done and this was not asked since.
