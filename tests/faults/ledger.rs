@@ -21,6 +21,16 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Where the listeners are among the server's addresses.
+pub(crate) const PLAIN: usize = 0;
+pub(crate) const BEHIND_PROXIES: usize = 1;
+/// Behind proxies that are somewhere else.
+pub(crate) const BEHIND_OTHERS: usize = 2;
+#[cfg(feature = "tls")]
+pub(crate) const TLS: usize = 3;
+#[cfg(feature = "tls")]
+pub(crate) const TLS_BEHIND_PROXIES: usize = 4;
+
 type Calls = Arc<Mutex<HashMap<ConnectionId, Count>>>;
 
 /// How often callbacks were called for a connection.
@@ -47,9 +57,15 @@ impl Ledger {
         let calls: Calls = Arc::default();
         let builder = mode.builder().event_loops(2);
         let proxies = TrustedProxies::at(["127.0.0.0/8"]).expect("a prefix");
-        let builder = builder.bind(BindTarget::from("127.0.0.1:0").behind(proxies));
+        let behind =
+            |proxies: &TrustedProxies| BindTarget::from("127.0.0.1:0").behind(proxies.clone());
+        let elsewhere = TrustedProxies::at(["192.0.2.0/24"]).expect("a prefix");
+        let builder = builder.bind(behind(&proxies)).bind(behind(&elsewhere));
         #[cfg(feature = "tls")]
-        let builder = builder.bind_tls("127.0.0.1:0", super::support::tls::server_tls());
+        let builder = {
+            use super::support::tls::server_tls;
+            builder.bind_tls("127.0.0.1:0", server_tls()).bind_tls(behind(&proxies), server_tls())
+        };
         let server = Running::start(settings(builder), script(&calls));
         let descriptors = (before, descriptor_count());
         Self { server: Some(server), calls, descriptors, _alone: alone }

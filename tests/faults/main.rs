@@ -12,6 +12,7 @@ mod allocations;
 mod ends;
 mod ledger;
 mod pressure;
+mod proxies;
 mod silence;
 mod states;
 mod stopped;

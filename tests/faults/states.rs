@@ -4,14 +4,10 @@ use tickwire::frame::OpCode;
 use tickwire::handshake::ClientRequest;
 use tickwire::proxy_protocol::ProxyHeader;
 
-use super::ledger::Ledger;
-use super::support::{Client, Dial, Socket, eventually};
-
-/// Where the listeners are among the server's addresses.
-const PLAIN: usize = 0;
-const BEHIND_PROXIES: usize = 1;
 #[cfg(feature = "tls")]
-const TLS: usize = 2;
+use super::ledger::TLS;
+use super::ledger::{BEHIND_PROXIES, Ledger, PLAIN};
+use super::support::{Client, Dial, Socket, eventually};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
