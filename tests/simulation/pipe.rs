@@ -27,7 +27,7 @@ pub(crate) struct Pipe {
     is_cut: bool,
     random: fastrand::Rng,
     /// When its reader will look next.
-    pub(crate) planned: Option<Duration>,
+    planned: Option<Duration>,
 }
 
 impl Pipe {
@@ -124,6 +124,21 @@ impl Pipe {
     /// When there is something to read next.
     pub(crate) fn next_arrival(&self) -> Option<Duration> {
         self.segments.front().map(|(arrival, _)| *arrival).or(self.ended_at)
+    }
+
+    /// When its reader is to look, if no earlier look is planned.
+    pub(crate) fn plan_look(&mut self) -> Option<Duration> {
+        let next = self.next_arrival()?;
+        if self.planned.is_some_and(|planned| planned <= next) {
+            return None;
+        }
+        self.planned = Some(next);
+        self.planned
+    }
+
+    /// Whether it is time for the look that is planned, which it is no longer then.
+    pub(crate) fn is_due(&mut self, now: Duration) -> bool {
+        self.planned.take_if(|planned| *planned <= now).is_some()
     }
 
     pub(crate) fn latency(&self) -> Duration {

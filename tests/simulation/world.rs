@@ -12,6 +12,7 @@ use super::pipe::{Piece, Pipe};
 use super::plan::{Action, BUSY, ClientPlan, Plan};
 use super::server::Server;
 use super::side::{End, State};
+use super::timers::Timers;
 
 /// A history that has not come to rest by then never does.
 const NO_REST: Duration = Duration::from_secs(3600);
@@ -25,8 +26,8 @@ enum Event {
     ClientWritable(usize),
     ServerReadable(usize),
     ServerWritable(usize),
-    /// One of the server's deadlines for a connection.
-    Deadline(usize),
+    /// The server wakes up for its timers.
+    Wake,
     /// The server learns that a connection is broken.
     Broken(usize),
     Publish(usize),
@@ -39,8 +40,6 @@ struct Joined {
     client: Client,
     up: Pipe,
     down: Pipe,
-    /// When the server's next deadline has been planned.
-    deadline: Option<Duration>,
 }
 
 pub(crate) struct World {
@@ -49,6 +48,7 @@ pub(crate) struct World {
     /// By time; what happens at once happens in any order.
     events: BinaryHeap<Reverse<(Duration, u32, Event)>>,
     server: Server,
+    timers: Timers,
     plans: Vec<ClientPlan>,
     joined: Vec<Option<Joined>>,
     publications: Vec<(Duration, usize)>,
@@ -99,6 +99,7 @@ impl World {
             events: BinaryHeap::new(),
             conflates: server.conflates,
             server: Server::new(server, clients.len()),
+            timers: Timers::new(clients.len()),
             joined: clients.iter().map(|_| None).collect(),
             plans: clients,
             publications,
@@ -131,9 +132,20 @@ impl World {
                 self.server.catch_up(key, self.now);
                 self.flush_server(key as usize);
             }
+            self.look_at_timers();
         }
         self.check_end();
         self.outcome
+    }
+
+    /// As in each turn of an event loop, whatever it is that has woken it.
+    fn look_at_timers(&mut self) {
+        for i in self.timers.expire(self.now) {
+            self.deadline(i);
+        }
+        if let Some(time) = self.timers.next_wake(self.now) {
+            self.plan(time, Event::Wake);
+        }
     }
 
     fn happen(&mut self, event: Event) {
@@ -144,7 +156,7 @@ impl World {
             Event::ClientWritable(i) => self.flush_client(i),
             Event::ServerReadable(i) => self.server_readable(i),
             Event::ServerWritable(i) => self.flush_server(i),
-            Event::Deadline(i) => self.deadline(i),
+            Event::Wake => {}
             Event::Broken(i) => self.server_ends(i, false),
             Event::Publish(i) => {
                 self.server.publish(self.publications[i].1, self.now);
@@ -167,7 +179,6 @@ impl World {
             client: Client::new(script.clone(), nonce, self.now),
             up: Pipe::new(up.clone(), up_seed),
             down: Pipe::new(down.clone(), down_seed),
-            deadline: None,
         });
         self.server.accept(i, self.now);
         self.plan_act(i);
@@ -214,10 +225,7 @@ impl World {
     }
 
     fn plan_client_read(&mut self, i: usize) {
-        let down = &mut self.joined(i).down;
-        let next = down.next_arrival();
-        if let Some(time) = next.filter(|&time| down.planned.is_none_or(|planned| time < planned)) {
-            down.planned = Some(time);
+        if let Some(time) = self.joined(i).down.plan_look() {
             self.plan(time, Event::ClientReadable(i));
         }
     }
@@ -225,11 +233,7 @@ impl World {
     fn client_readable(&mut self, i: usize) {
         let now = self.now;
         let Joined { client, up, down, .. } = self.joined(i);
-        if down.planned.is_none_or(|planned| planned > now) {
-            return;
-        }
-        down.planned = None;
-        if client.side.is_over() || client.frozen {
+        if !down.is_due(now) || client.side.is_over() || client.frozen {
             return;
         }
         match down.read(now) {
@@ -256,23 +260,15 @@ impl World {
     // ---- the server's side ----
 
     fn plan_server_read(&mut self, i: usize) {
-        let up = &mut self.joined(i).up;
-        let next = up.next_arrival();
-        if let Some(time) = next.filter(|&time| up.planned.is_none_or(|planned| time < planned)) {
-            up.planned = Some(time);
+        if let Some(time) = self.joined(i).up.plan_look() {
             self.plan(time, Event::ServerReadable(i));
         }
     }
 
     fn server_readable(&mut self, i: usize) {
         let now = self.now;
-        let up = &mut self.joined(i).up;
-        if up.planned.is_none_or(|planned| planned > now) {
-            return;
-        }
-        up.planned = None;
-        if !self.server.reads(i) {
-            // It looks again when it has written.
+        // If it does not read, it looks again when it has written.
+        if !self.joined(i).up.is_due(now) || !self.server.reads(i) {
             return;
         }
         let up = &mut self.joined(i).up;
@@ -326,11 +322,8 @@ impl World {
     }
 
     fn plan_deadline(&mut self, i: usize) {
-        let deadline = self.server.deadline(i);
-        let joined = self.joined(i);
-        if let Some(time) = deadline.filter(|_| joined.deadline != deadline) {
-            joined.deadline = deadline;
-            self.plan(time, Event::Deadline(i));
+        if let Some(deadline) = self.server.deadline(i) {
+            self.timers.schedule(i, deadline);
         }
     }
 
