@@ -96,7 +96,12 @@ fn consume_all<S: Service>(
 #[cold]
 fn settle(io: &mut Io, core: &mut Core, messages_left: u32) -> u32 {
     io.meter.messages = messages_left as u16;
-    if io.settle(core) { u32::from(io.meter.messages) } else { 0 }
+    if io.settle(core) {
+        return u32::from(io.meter.messages);
+    }
+    // It may have messages to spare: they are not lost to it.
+    io.meter.give_messages(u32::from(io.meter.messages));
+    0
 }
 
 /// Whatever is not a whole message of one frame; returns how far it came: 0 if more must arrive.
@@ -112,13 +117,16 @@ fn consume_event<S: Service>(
     let (fragments, taken_in) = (core.workspace.fragment_count(), core.taken_in());
     match open.session.endpoint.decode(&mut core.workspace, input) {
         Ok((used, event)) => {
-            io.meter.take_bytes(core.taken_in() - taken_in);
+            let inflated_len = core.taken_in() - taken_in;
+            io.meter.take_bytes(inflated_len);
             let fragments = core.workspace.fragment_count() - fragments;
             count_frames(io, messages_left, fragments as u32, event.as_ref());
             if let Some(event) = event {
                 let is_control = matches!(event, Event::Ping(_) | Event::Pong(_));
                 handle(service, io, core, open, event);
-                if is_control && !io.meter.take_control_frame() {
+                // What was read has been settled when it was; a whole buffer may be much more inflated.
+                let lacks_bytes = inflated_len > 0 && io.meter.bytes < 0;
+                if lacks_bytes || (is_control && !io.meter.take_control_frame()) {
                     *messages_left = settle(io, core, *messages_left);
                 }
             }

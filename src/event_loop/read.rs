@@ -286,9 +286,11 @@ impl<S: Service> EventLoop<S> {
         io.flags.remove(Flags::UNREAD);
         let Some(len) = io.read(core, spare) else { return self.nothing_read(key) };
         io.heard(core);
+        let taken_in = core.taken_in();
         match open.session.endpoint.payload_received(&mut core.workspace, len) {
             Ok(None) => {}
             Ok(Some(message)) => {
+                io.count_inflated(core, core.taken_in() - taken_in);
                 receive_assembled(&mut self.service, io, core, open, message);
             }
             Err(error) => fail(&mut self.service, io, core, open, &error),

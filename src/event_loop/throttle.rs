@@ -72,6 +72,14 @@ impl Io {
         }
     }
 
+    /// Counts bytes that a message was inflated to, beside those that were read.
+    pub(super) fn count_inflated(&mut self, core: &mut Core, len: u64) {
+        self.meter.take_bytes(len);
+        if self.meter.bytes < 0 {
+            self.settle(core);
+        }
+    }
+
     /// Counts a request as a message.
     pub(super) fn count_request(&mut self, core: &mut Core) {
         self.meter.messages = self.meter.messages.saturating_sub(1);

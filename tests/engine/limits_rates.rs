@@ -6,7 +6,7 @@ use tickwire::frame::{OpCode, encode_frame};
 use tickwire::{CloseCode, Counters, Limits, Rate};
 
 use super::support::{
-    Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
+    Client, Mode, Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
 };
 use super::{filler, with_closes};
 
@@ -21,21 +21,32 @@ fn frames(opcode: OpCode, payload: &[u8], count: usize) -> Vec<u8> {
     frame.repeat(count)
 }
 
+/// A server of such limits, and a client of it.
+fn echo(mode: Mode, limits: Limits) -> (Running, Client) {
+    let server = Running::start(mode.builder().limits(limits), Script::echo());
+    let client = server.connect();
+    (server, client)
+}
+
+/// All comes in the end, and in order, though the client was held back; nobody has lost patience.
+#[track_caller]
+fn comes_later(server: &Running, mut client: Client, expected: impl IntoIterator<Item = Received>) {
+    expected.into_iter().for_each(|received| client.expect(received));
+    let total = server.handle().stats().total;
+    assert!(total.throttled >= 1, "nobody was held back");
+    let Counters { message_floods, byte_floods, control_frame_floods, timeouts, .. } = total;
+    assert_eq!((message_floods, byte_floods, control_frame_floods, timeouts), (0, 0, 0, 0));
+    client.leave();
+}
+
 #[test]
 fn messages_that_come_too_fast_wait_and_none_is_lost() {
     in_each_mode_at_once(|mode| {
         let limits = Limits { message_rate: Some(Rate::new(60, 20)), ..PATIENT };
-        let server = Running::start(mode.builder().limits(limits), Script::echo());
-        let mut client = server.connect();
+        let (server, client) = echo(mode, limits);
         let texts: Vec<String> = (0..50).map(|i| i.to_string()).collect();
         client.send_texts(texts.iter().map(String::as_str));
-        for text in &texts {
-            client.expect_text(text);
-        }
-        let Counters { throttled, message_floods, timeouts, .. } = server.handle().stats().total;
-        assert!(throttled >= 1);
-        assert_eq!((message_floods, timeouts), (0, 0));
-        client.leave();
+        comes_later(&server, client, texts.into_iter().map(Received::Text));
     });
 }
 
@@ -43,19 +54,12 @@ fn messages_that_come_too_fast_wait_and_none_is_lost() {
 fn bytes_that_come_too_fast_wait_and_none_is_lost() {
     in_each_mode_at_once(|mode| {
         let limits = Limits { byte_rate: Some(Rate::new(200_000, 100_000)), ..PATIENT };
-        let server = Running::start(mode.builder().limits(limits), Script::echo());
-        let mut client = server.connect();
+        let (server, client) = echo(mode, limits);
         // Some that are received straight into their message, some in the read buffer.
         let lens = [40_000, 40_000, 100, 70_000, 7_000, 7_000, 7_000];
         let bytes = lens.map(|len| frames(OpCode::Binary, &filler(len), 1)).concat();
         client.send_raw(&bytes);
-        for len in lens {
-            client.expect(Received::Binary(filler(len)));
-        }
-        let Counters { throttled, byte_floods, .. } = server.handle().stats().total;
-        assert!(throttled >= 1);
-        assert_eq!(byte_floods, 0);
-        client.leave();
+        comes_later(&server, client, lens.map(|len| Received::Binary(filler(len))));
     });
 }
 
@@ -63,18 +67,98 @@ fn bytes_that_come_too_fast_wait_and_none_is_lost() {
 fn pings_that_come_too_fast_are_answered_later() {
     in_each_mode(|mode| {
         let limits = Limits { control_frame_rate: Some(Rate::new(40, 10)), ..PATIENT };
-        let server = Running::start(mode.builder().limits(limits), Script::echo());
-        let mut client = server.connect();
+        let (server, client) = echo(mode, limits);
         let mut bytes = frames(OpCode::Ping, b"p", 25);
         bytes.extend(frames(OpCode::Text, b"behind", 1));
         client.send_raw(&bytes);
-        for _ in 0..25 {
-            client.expect(Received::Pong(b"p".to_vec()));
-        }
-        client.expect_text("behind");
-        assert!(server.handle().stats().total.throttled >= 1);
-        client.leave();
+        let pongs = std::iter::repeat_n(Received::Pong(b"p".to_vec()), 25);
+        comes_later(&server, client, pongs.chain([Received::text("behind")]));
     });
+}
+
+/// Little that comes is much once it is inflated: that is what counts, and what it costs.
+#[cfg(feature = "deflate")]
+mod inflated {
+    use std::io::Write;
+
+    use flate2::write::DeflateEncoder;
+    use tickwire::Compression;
+    use tickwire::deflate::Params;
+    use tickwire::frame::encode_compressed_frame;
+
+    use super::*;
+
+    const COUNT: usize = 8;
+
+    const HASTY: Limits = Limits { max_excess_time: IMPATIENT, ..Limits::trusted() };
+
+    fn text() -> String {
+        "x".repeat(100_000)
+    }
+
+    fn start(mode: Mode, limits: Limits, script: Script) -> Running {
+        let builder = mode.builder().compression(Compression::shared());
+        Running::start(builder.limits(limits), script)
+    }
+
+    /// As it comes it is less than any limit of these tests.
+    fn send_little(server: &Running) -> Client {
+        let mut client = server.dial().deflate(Params::default()).connect();
+        (0..COUNT).for_each(|_| client.send_deflated(&text()));
+        assert!(server.handle().stats().total.bytes_received < 5_000);
+        client
+    }
+
+    #[test]
+    fn who_sends_little_that_is_much_is_held_back() {
+        in_each_mode(|mode| {
+            let limits = Limits { byte_rate: Some(Rate::new(2_000_000, 400_000)), ..PATIENT };
+            let server = start(mode, limits, Script::echo());
+            let client = send_little(&server);
+            comes_later(&server, client, std::iter::repeat_n(Received::Text(text()), COUNT));
+        });
+    }
+
+    /// The first message is more than may come at once: those behind it, which have been read with it, are
+    /// not even inflated.
+    #[test]
+    fn who_goes_on_is_closed_with_1008() {
+        in_each_mode(|mode| {
+            let limits = Limits { byte_rate: Some(Rate::new(20_000, 10_000)), ..HASTY };
+            let server = start(mode, limits, Script::new());
+            is_closed(&server, send_little(&server));
+            assert_eq!(server.handle().stats().total.messages_received, 1);
+        });
+    }
+
+    /// One that is received straight into its message.
+    #[test]
+    fn a_large_message_counts_too() {
+        let noise: Vec<u8> = (0..40_000).map(|_| fastrand::u8(..)).collect();
+        let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&noise).and_then(|()| encoder.write_all(&[0; 800_000])).expect("memory");
+        let (mut frame, payload) = (Vec::new(), encoder.finish().expect("memory"));
+        encode_compressed_frame(&mut frame, true, OpCode::Binary, Some([5; 4]), &payload);
+        assert!(frame.len() < 50_000);
+        in_each_mode(|mode| {
+            let limits = Limits { byte_rate: Some(Rate::new(20_000, 200_000)), ..HASTY };
+            let server = start(mode, limits, Script::new());
+            let client = server.dial().deflate(Params::default()).connect();
+            let received = || server.handle().stats().total.bytes_received;
+            let before = received();
+            client.send_raw(&frame[..1000]);
+            eventually("it begins", || received() > before);
+            client.send_raw(&frame[1000..]);
+            is_closed(&server, client);
+        });
+    }
+
+    #[track_caller]
+    fn is_closed(server: &Running, mut client: Client) {
+        let received = client.recv_to_end();
+        assert_eq!(received, [Received::Close(1008, "too many bytes".to_owned())]);
+        eventually("it is counted", || server.handle().stats().total.byte_floods == 1);
+    }
 }
 
 /// What each kind of flood comes to.
@@ -142,8 +226,7 @@ fn requests_count_as_messages() {
 fn who_is_held_back_can_be_closed_at_once() {
     in_each_mode(|mode| {
         let limits = Limits { message_rate: Some(Rate::new(1, 2)), ..PATIENT };
-        let server = Running::start(mode.builder().limits(limits), Script::echo());
-        let mut client = server.connect();
+        let (server, mut client) = echo(mode, limits);
         client.send_raw(&frames(OpCode::Text, b"m", 1000));
         client.expect_text("m");
         eventually("it is held back", || server.handle().stats().total.throttled >= 1);
@@ -160,9 +243,7 @@ fn who_is_held_back_can_be_closed_at_once() {
 #[test]
 fn the_default_disturbs_nobody() {
     in_each_mode(|mode| {
-        let builder = mode.builder().limits(Limits::default());
-        let server = Running::start(builder, Script::echo());
-        let mut client = server.connect();
+        let (server, mut client) = echo(mode, Limits::default());
         for _ in 0..20 {
             client.send_texts(["word"; 50]);
             client.ping(b"");
