@@ -75,7 +75,7 @@ impl<S: Service> EventLoop<S> {
         }
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let io = &mut connection.io;
-        io.flush_stream();
+        io.flush_stream(&self.core);
         io.flush(&mut self.core);
         if io.unsent_len() < before && is_timed_by_progress(&connection.phase, &io.flags) {
             io.since = self.core.now;

@@ -60,8 +60,10 @@ pub struct Limits {
     /// trusted: `None`.
     pub max_queued_len: Option<usize>,
     /// How long the socket of a connection may take nothing of what waits for it, as when its client does
-    /// not read. Beyond: the connection is given up; nothing that was sent to it would arrive. `None`: for
-    /// as long as the client is heard. Default: 30 s; trusted: `None`.
+    /// not read. Beyond: the connection is given up; nothing that was sent to it would arrive. A client that
+    /// reads slowly is not, as long as it reads what the system has taken over
+    /// ([`notsent_lowat`](crate::SocketOptions::notsent_lowat)) in that time. `None`: for as long as the client
+    /// is heard. Default: 30 s; trusted: `None`.
     pub write_timeout: Option<Duration>,
     /// How long a connection may live, give or take the [`lifetime_jitter`](Self::lifetime_jitter): so
     /// that clients find their way to new servers, and credentials are looked at again. Beyond: close code

@@ -2,6 +2,7 @@
 
 use super::EventLoop;
 use super::connection::{Io, Phase};
+use super::core::Core;
 use super::flags::Flags;
 use super::service::Service;
 use crate::transport::StreamFault;
@@ -32,10 +33,18 @@ impl<S: Service> EventLoop<S> {
 
 impl Io {
     /// Writes what the stream itself keeps, as TLS does with what it has encrypted: it goes before
-    /// anything else.
-    pub(super) fn flush_stream(&mut self) {
-        if self.stream.unflushed_len() > 0 && self.stream.flush().is_err() {
+    /// anything else. What the socket takes of it shows that the peer reads, though the queue has not
+    /// moved.
+    pub(super) fn flush_stream(&mut self, core: &Core) {
+        let before = self.stream.unflushed_len();
+        if before == 0 {
+            return;
+        }
+        if self.stream.flush().is_err() {
             self.flags.insert(Flags::BROKEN);
+        }
+        if let Some(queue) = self.queue.as_mut().filter(|_| self.stream.unflushed_len() < before) {
+            queue.moved(core.now.as_u32());
         }
     }
 

@@ -1,12 +1,12 @@
 //! What may not take for ever: a request on its way, a reader that does not read, a connection's life.
 
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tickwire::{CloseCode, Limits, Outcome, SocketOptions};
 
 use super::support::{
-    Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
+    Mode, Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
 };
 use super::with_closes;
 
@@ -73,6 +73,34 @@ fn who_takes_nothing_is_given_up() {
         assert_eq!((closed.code, closed.was_clean), (CloseCode::ABNORMAL, false));
         assert_eq!(closed.reason, "the peer takes nothing of what is sent");
     });
+}
+
+/// It takes a little at a time, and far longer than the limit for all of it. Over TLS it is for a long time
+/// only what has been encrypted already that moves. Once it takes nothing it is given up nevertheless.
+#[test]
+fn who_reads_slowly_is_let_be_for_as_long_as_it_does() {
+    const TIMEOUT: Duration = Duration::from_millis(400);
+    let (ids, opened) = channel();
+    let (script, closes) = with_closes(Script::new());
+    let script = script.on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
+    let limits = Limits { write_timeout: Some(TIMEOUT), ..Limits::trusted() };
+    let socket_options = SocketOptions { notsent_lowat: Some(4 << 10), ..Default::default() };
+    let builder = Mode::Inline.builder().limits(limits).socket_options(socket_options);
+    let server = Running::start(builder.max_backpressure(64 << 20), script);
+    let client = server.dial().receive_len(4 << 10).connect();
+    let id = soon(&opened);
+    assert_eq!(server.handle().send(id, vec![0; 4 << 20]), Outcome::Sent);
+    let begin = Instant::now();
+    let mut piece = [0; 1024];
+    while begin.elapsed() < 3 * TIMEOUT {
+        assert!(client.socket().read(&mut piece).expect("more of it") > 0);
+        std::thread::sleep(TIMEOUT / 40);
+    }
+    assert_eq!(server.handle().stats().total.write_timeouts, 0);
+    assert!(server.handle().buffered_amount(id) > Some(0), "there is more");
+    let closed = soon(&closes);
+    assert_eq!(closed.reason, "the peer takes nothing of what is sent");
+    assert_eq!(server.handle().stats().total.write_timeouts, 1);
 }
 
 #[test]
