@@ -1,7 +1,7 @@
 //! The thread that waits for a server's successor.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::ServerHandle;
 use super::hand_over::{HandOver, PATIENCE};
-use crate::transport::{DONE, READY, send_listeners};
+use crate::transport::{DONE, Listener, READY, send_listeners};
 
 const LISTENER: Token = Token(0);
 const SUCCESSOR: Token = Token(1);
@@ -54,7 +54,29 @@ pub(super) struct Succession {
     /// Kept as it came, to be handed on.
     shared: OwnedFd,
     listener: mio::net::UnixListener,
+    reserve: Reserve,
     call_off: Arc<CallOff>,
+}
+
+/// Descriptors that are kept for a successor: it may come because all others have run out, and then each
+/// that becomes free would go to the next client.
+struct Reserve {
+    count: usize,
+    kept: Vec<OwnedFd>,
+}
+
+impl Reserve {
+    /// Keeps as many as it should, or as there are.
+    fn fill(&mut self, like: impl AsFd) {
+        while self.kept.len() < self.count {
+            let Ok(descriptor) = like.as_fd().try_clone_to_owned() else { break };
+            self.kept.push(descriptor);
+        }
+    }
+
+    fn release(&mut self) {
+        self.kept.clear();
+    }
 }
 
 impl Succession {
@@ -70,7 +92,9 @@ impl Succession {
         listener.set_nonblocking(true)?;
         let mut listener = mio::net::UnixListener::from_std(listener);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Self { settings, handle, poll, shared, listener, call_off })
+        // A connection to it, and what it is given.
+        let reserve = Reserve { count: 2 + handle.local_addrs().len(), kept: Vec::new() };
+        Ok(Self { settings, handle, poll, shared, listener, reserve, call_off })
     }
 
     pub(super) fn call_off(&self) -> Arc<CallOff> {
@@ -104,8 +128,17 @@ impl Succession {
             if self.is_called_off() {
                 return Ok(None);
             }
-            match self.listener.accept() {
-                Ok((stream, _)) => return Ok(Some(stream)),
+            self.reserve.fill(&self.shared);
+            let mut accepted = self.listener.accept();
+            if accepted.as_ref().is_err_and(Listener::is_exhausted) {
+                self.reserve.release();
+                accepted = self.listener.accept();
+            }
+            match accepted {
+                Ok((stream, _)) => {
+                    self.reserve.release();
+                    return Ok(Some(stream));
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(None)?,
                 Err(error) => {
                     // Descriptors may have run out: there is no hurry.

@@ -1,12 +1,13 @@
 //! Restarts as services do them, with a process for each server.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::crowd::Crowd;
 use super::place;
-use super::support::{Client, Directory, Process, Received, example};
+use super::support::{Client, Dial, Directory, Process, Received, eventually, example};
 
 const TALKER_COUNT: usize = 16;
 
@@ -106,4 +107,88 @@ fn a_server_that_was_killed_leaves_no_obstacle() {
     client.expect_text("hello");
     client.leave();
     drop(new);
+}
+
+/// A shell that gives the program which follows few descriptors.
+fn with_descriptors(limit: usize) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .arg("-c")
+        .arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\""))
+        .arg(example("echo"))
+        .env("RUST_LOG", "off");
+    command
+}
+
+/// A restart may be the remedy: whatever becomes free would go to the clients that wait.
+#[test]
+fn a_server_that_has_no_descriptors_left_can_be_succeeded() {
+    const LIMIT: usize = 40;
+    const CLIENT_COUNT: usize = 100;
+    let directory = Directory::new("exhausted");
+    let old = Process::start(
+        with_descriptors(LIMIT)
+            .args(["--listen", "127.0.0.1:0", "--event-loops", "2"])
+            .args(["--hand-over-window", "0", "--hand-over"])
+            .arg(place(&directory)),
+    );
+    let address = old.address().clone();
+    let waiting: Vec<_> = (0..CLIENT_COUNT).map(|_| Dial::new(&address).send()).collect();
+    eventually("its descriptors are used up", || old.descriptor_count() >= LIMIT);
+    let new = start(&address.to_string(), &place(&directory), "0", &[]);
+    // Those that the old one has are sent away, the others are served by the new one.
+    let mut sent_away = 0;
+    for http in waiting {
+        assert_eq!(http.head().status, 101);
+        http.send(b"\x81\x82\0\0\0\0hi");
+        match http.bytes(4)[..] {
+            [0x81, 2, b'h', b'i'] => {}
+            [0x88, ..] => sent_away += 1,
+            ref other => panic!("{other:?}"),
+        }
+    }
+    assert!(sent_away > 0 && sent_away < LIMIT, "{sent_away}");
+    assert!(old.wait().success(), "it ends by itself, and well");
+    Client::connect(new.address()).leave();
+}
+
+/// Wherever they run out: it fails, says so, and the one that runs goes on; until there are enough.
+#[test]
+fn a_successor_that_has_too_few_descriptors_changes_nothing() {
+    let directory = Directory::new("too-few");
+    let old = start("127.0.0.1:0", &place(&directory), "0", &[]);
+    let mut client = Client::connect(old.address());
+    let mut limit = 4;
+    let new = loop {
+        let mut command = with_descriptors(limit);
+        command
+            .args(["--listen", &old.address().to_string(), "--event-loops", "2", "--hand-over"])
+            .arg(place(&directory))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("the shell starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("text");
+        if line.starts_with("listening on ") {
+            break child;
+        }
+        assert!(!child.wait().expect("it ends").success(), "with {limit} descriptors");
+        client.send_text("still here");
+        client.expect_text("still here");
+        Client::connect(old.address()).leave();
+        limit += 1;
+    };
+    assert!(limit > 8, "{limit} descriptors are too few");
+    client.expect_close(1001);
+    client.close(1001, "");
+    client.expect_end();
+    let address = old.address().clone();
+    assert!(old.wait().success());
+    Client::connect(&address).leave();
+    end(new);
+}
+
+fn end(mut process: Child) {
+    process.kill().expect("it runs");
+    process.wait().expect("it ends");
 }
