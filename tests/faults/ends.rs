@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tickwire::Builder;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, PAGE_LEN};
 use super::states::{Peer, State};
 use super::support::{Mode, in_each_mode};
 
@@ -15,7 +15,7 @@ const COUNT: usize = 4;
 /// So long that no timer ends a connection: the event itself must.
 const NEVER: Duration = Duration::from_secs(600);
 
-fn patient(builder: Builder) -> Builder {
+pub(crate) fn patient(builder: Builder) -> Builder {
     builder
         .handshake_timeout(NEVER)
         .close_timeout(NEVER)
@@ -25,26 +25,27 @@ fn patient(builder: Builder) -> Builder {
 }
 
 /// In each state, a few peers at once, and again.
-fn in_each_state(mode: Mode, fault: impl Fn(State, Vec<Peer>)) {
+fn in_each_state(mode: Mode, fault: impl Fn(&Ledger, State, Vec<Peer>)) {
     let ledger = Ledger::open(mode, patient);
-    for &state in State::ALL {
+    for state in State::all(mode) {
         println!("in state {state:?}");
         ledger.in_rounds(|| {
-            let peers: Vec<Peer> = (0..COUNT).map(|_| state.peer(&ledger)).collect();
+            let peers = state.peers(&ledger, COUNT);
             if state.is_open() {
                 assert_eq!(ledger.open_count(), COUNT);
             }
-            fault(state, peers);
+            fault(&ledger, state, peers);
+            ledger.let_go();
         });
     }
-    assert_eq!(ledger.server().handle().stats().total.timeouts, 0);
+    assert_eq!(ledger.handle().stats().total.timeouts, 0);
     ledger.close();
 }
 
 #[test]
 fn a_reset_ends_the_connection_at_once_in_every_state() {
     in_each_mode(|mode| {
-        in_each_state(mode, |_, peers| {
+        in_each_state(mode, |_, _, peers| {
             for peer in &peers {
                 peer.socket().reset_on_close();
             }
@@ -58,12 +59,14 @@ fn a_reset_ends_the_connection_at_once_in_every_state() {
 #[test]
 fn the_end_of_the_peers_direction_ends_the_connection_in_every_state() {
     in_each_mode(|mode| {
-        in_each_state(mode, |_, peers| {
+        in_each_state(mode, |ledger, state, peers| {
             for peer in &peers {
                 peer.socket().shutdown(Shutdown::Write).expect("shut down");
             }
+            ledger.let_go();
             for peer in &peers {
-                peer.read_to_end();
+                let len = peer.read_to_end();
+                assert!(state != State::PageUnread || len > PAGE_LEN, "{len} bytes of a page");
             }
         });
     });
@@ -72,5 +75,5 @@ fn the_end_of_the_peers_direction_ends_the_connection_in_every_state() {
 /// A close that is none: the peer's process is gone, and its kernel answers what comes with a reset.
 #[test]
 fn a_peer_whose_process_ends_is_let_go_in_every_state() {
-    in_each_mode(|mode| in_each_state(mode, |_, peers| drop(peers)));
+    in_each_mode(|mode| in_each_state(mode, |_, _, peers| drop(peers)));
 }

@@ -16,3 +16,5 @@ mod proxies;
 mod silence;
 mod states;
 mod stopped;
+mod throttled;
+mod withdrawal;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tickwire::Builder;
+use tickwire::{Builder, SocketOptions};
 
 use super::ledger::Ledger;
 use super::states::{Peer, State};
-use super::support::{eventually, in_each_mode};
+use super::support::{Mode, eventually, in_each_mode};
 
 const COUNT: usize = 3;
 
@@ -30,16 +30,35 @@ fn a_peer_that_has_vanished_is_given_up_in_every_state() {
         eventually("they are given up", || ledger.connection_count() == 0);
         drop(peers);
         ledger.settle();
-        assert!(ledger.server().handle().stats().total.timeouts > 0);
+        if mode == Mode::Threads {
+            State::HELD.iter().for_each(|&state| vanish_while_held(&ledger, state));
+        }
+        assert!(ledger.handle().stats().total.timeouts > 0);
         ledger.close();
     });
+}
+
+/// Whether it is there still shows when the server is ready to hear it.
+fn vanish_while_held(ledger: &Ledger, state: State) {
+    let peers = state.peers(ledger, COUNT);
+    std::thread::sleep(Duration::from_millis(400));
+    assert_eq!(ledger.connection_count(), COUNT, "{state:?} is not their doing");
+    ledger.let_go();
+    eventually("they are given up", || ledger.connection_count() == 0);
+    drop(peers);
+    ledger.settle();
 }
 
 /// Nothing is taken, and so nothing is read of what it says: what waits for it is its own doing.
 #[test]
 fn a_peer_that_keeps_its_window_closed_is_given_up_though_it_speaks() {
     in_each_mode(|mode| {
-        let ledger = Ledger::open(mode, |builder| impatient(builder).event_loops(1));
+        // What the system takes leaves far more than half of what may wait.
+        let socket_options = SocketOptions { notsent_lowat: Some(16 << 10), ..Default::default() };
+        let ledger = Ledger::open(mode, |builder| {
+            let builder = impatient(builder).event_loops(1).max_backpressure(512 << 10);
+            builder.socket_options(socket_options)
+        });
         let Peer::Client(client) = State::Unread.peer(&ledger) else { panic!("a client") };
         let handle = ledger.server().handle();
         let waiting = || handle.slowest(1).first().map_or(0, |worst| worst.buffered_amount);

@@ -6,8 +6,8 @@ use tickwire::proxy_protocol::ProxyHeader;
 
 #[cfg(feature = "tls")]
 use super::ledger::TLS;
-use super::ledger::{BEHIND_PROXIES, Ledger, PLAIN};
-use super::support::{Client, Dial, Socket, eventually};
+use super::ledger::{BEHIND_PROXIES, Ledger, MAX_LANE_LEN, PLAIN};
+use super::support::{Client, Dial, Mode, Socket, eventually};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -42,6 +42,14 @@ pub(crate) enum State {
     CloseReceived,
     /// Both close frames have been exchanged.
     Closed,
+    /// A page is on its way that is not read, and behind it the end.
+    PageUnread,
+    /// So is a close frame, behind what else is not read.
+    CloseUnread,
+    /// A handler thread decides upon the request, and takes its time.
+    Deciding,
+    /// Its lane is full: it is not read.
+    Stalled,
 }
 
 impl State {
@@ -63,9 +71,29 @@ impl State {
         Self::Unread,
         Self::CloseReceived,
         Self::Closed,
+        Self::PageUnread,
+        Self::CloseUnread,
     ];
 
-    /// A peer whose connection is in this state.
+    /// Those that last until callbacks are [let go](Ledger::let_go); nothing else is possible meanwhile.
+    pub(crate) const HELD: &[Self] = &[Self::Deciding, Self::Stalled];
+
+    /// Those that there are in `mode`.
+    pub(crate) fn all(mode: Mode) -> impl Iterator<Item = Self> {
+        let held = if mode == Mode::Threads { Self::HELD } else { &[] };
+        Self::ALL.iter().chain(held).copied()
+    }
+
+    /// So many peers whose connections are in this state.
+    pub(crate) fn peers(self, ledger: &Ledger, count: usize) -> Vec<Peer> {
+        let peers: Vec<Peer> = (0..count).map(|_| self.peer(ledger)).collect();
+        if self == Self::Stalled {
+            stall(ledger, &peers);
+        }
+        peers
+    }
+
+    /// A peer whose connection is in this state, or could be: see [`peers`](Self::peers).
     pub(crate) fn peer(self, ledger: &Ledger) -> Peer {
         let plain = |bytes: &[u8]| raw(ledger, PLAIN, bytes);
         let header = ProxyHeader::Relayed {
@@ -85,13 +113,11 @@ impl State {
                 opened(ledger, client, |_| {})
             }
             Self::InRequest => {
-                let mut request = Vec::new();
-                let whole = ClientRequest::new("test.example", "/", *b"nonce of a test.");
-                whole.encode(&mut request).expect("a request");
+                let request = request("/");
                 plain(&request[..request.len() / 2])
             }
             Self::BetweenRequests => {
-                let peer = plain(b"GET / HTTP/1.1\r\nHost: test.example\r\n\r\n");
+                let peer = plain(b"HEAD / HTTP/1.1\r\nHost: test.example\r\n\r\n");
                 let mut head = [0; 12];
                 peer.socket().read(&mut head).expect("a response");
                 peer
@@ -114,6 +140,20 @@ impl State {
                 client.close(1000, "");
                 client.expect_close(1000);
             }),
+            Self::PageUnread => {
+                let before = ledger.handle().stats().total.http_responses;
+                let request = b"GET / HTTP/1.1\r\nHost: test.example\r\nConnection: close\r\n\r\n";
+                let peer = plain(request);
+                let responses = || ledger.handle().stats().total.http_responses;
+                eventually("a page is sent", || responses() > before);
+                peer
+            }
+            Self::CloseUnread => open(ledger, |client| client.send_texts(["fill", "close"])),
+            Self::Deciding => {
+                ledger.hold();
+                plain(&request("/held"))
+            }
+            Self::Stalled => open(ledger, |_| {}),
         }
     }
 
@@ -125,7 +165,9 @@ impl State {
             | Self::BehindProxyHeader
             | Self::InRequest
             | Self::BetweenRequests
-            | Self::Closed => false,
+            | Self::Closed
+            | Self::PageUnread
+            | Self::Deciding => false,
             #[cfg(feature = "tls")]
             Self::InTlsHandshake => false,
             _ => true,
@@ -147,28 +189,62 @@ impl Peer {
         }
     }
 
-    /// Reads what comes until the server has ended the connection, whichever way.
-    pub(crate) fn read_to_end(&self) {
-        let mut piece = vec![0; 64 * 1024];
+    pub(crate) fn client(&self) -> Option<&Client> {
+        match self {
+            Self::Raw(_) => None,
+            Self::Client(client) => Some(client),
+        }
+    }
+
+    /// Reads what comes until the server has ended the connection, whichever way; returns how many bytes
+    /// that was.
+    pub(crate) fn read_to_end(&self) -> usize {
+        let (mut total, mut piece) = (0, vec![0; 64 * 1024]);
         loop {
             match self.socket().read(&mut piece) {
-                Ok(0) => return,
-                Ok(_) => {}
+                Ok(0) => return total,
+                Ok(len) => total += len,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     panic!("the server does not end the connection")
                 }
-                Err(_) => return,
+                Err(_) => return total,
             }
         }
     }
 }
 
+/// One that asks for an upgrade.
+fn request(path: &str) -> Vec<u8> {
+    let mut request = Vec::new();
+    let whole = ClientRequest::new("test.example", path, *b"nonce of a test.");
+    whole.encode(&mut request).expect("a request");
+    request
+}
+
+/// Has the handler threads hold, and sends more than their lanes have room for.
+fn stall(ledger: &Ledger, peers: &[Peer]) {
+    ledger.hold();
+    let received = || ledger.handle().stats().total.bytes_received;
+    let before = received();
+    let clients = || peers.iter().filter_map(Peer::client);
+    clients().for_each(|client| client.send_text("hold"));
+    let text = "x".repeat(MAX_LANE_LEN + 1);
+    for client in clients() {
+        // One that fills the lane, and one that is not read.
+        client.send_texts([&*text, &*text]);
+    }
+    eventually("the lanes are full", || received() - before > MAX_LANE_LEN as u64);
+}
+
 /// A connection on which these bytes have been sent.
 fn raw(ledger: &Ledger, place: usize, bytes: &[u8]) -> Peer {
-    let before = ledger.connection_count();
-    let socket = Socket::connect_plain(&ledger.address(place), None).expect("connect");
+    let accepted = || ledger.handle().stats().total.accepted;
+    let before = accepted();
+    let address = ledger.address(place);
+    let socket = Socket::connect_plain(&address, Some(16 << 10)).expect("connect");
     socket.write_all(bytes).expect("send");
-    eventually("it is accepted", || ledger.connection_count() > before);
+    // Others may be gone meanwhile.
+    eventually("it is accepted", || accepted() > before);
     Peer::Raw(socket)
 }
 
