@@ -42,7 +42,9 @@ fn a_peer_that_has_vanished_is_given_up_in_every_state() {
 fn vanish_while_held(ledger: &Ledger, state: State) {
     let peers = state.peers(ledger, COUNT);
     std::thread::sleep(Duration::from_millis(400));
-    assert_eq!(ledger.connection_count(), COUNT, "{state:?} is not their doing");
+    // Of those behind a full lane some may have been heard to their end.
+    let are_all_there = ledger.connection_count() == COUNT;
+    assert!(are_all_there || state == State::Stalled, "{state:?} is not their doing");
     ledger.let_go();
     eventually("they are given up", || ledger.connection_count() == 0);
     drop(peers);
