@@ -55,7 +55,7 @@ pub struct Limits {
     /// The time that a request's head has got in any case, and a TLS handshake. Default: 3 s in both.
     pub head_grace: Duration,
     /// Bytes that may wait for all connections together, each counted as if it had a copy of its own, to be
-    /// looked at once a turn of a loop. Beyond: those for which the most waits are closed with 1013, and
+    /// looked at once a turn of a loop, and every 100 ms. Beyond: those for which the most waits are closed with 1013, and
     /// what waits for them is dropped. `None`: what each may have, times connections. Default: 1 GiB;
     /// trusted: `None`.
     pub max_queued_len: Option<usize>,

@@ -3,6 +3,8 @@
 //! Each loop counts what waits for its own and publishes that once a turn. Only one that has more than its
 //! share looks at the others' numbers.
 
+use std::time::Duration;
+
 use super::EventLoop;
 use super::config::LoopConfig;
 use super::connection::{Connection, Phase};
@@ -19,6 +21,9 @@ const MAX_LAST_LEN: usize = 64 * 1024;
 /// turn.
 const HEADROOM_DIVISOR: u64 = 8;
 
+/// How often one that sleeps looks at what waits for the others.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// What may wait for one loop's connections while nothing is known of others.
 pub(super) fn queued_share(config: &LoopConfig, loop_count: usize) -> u64 {
     config.limits.max_queued_len.map_or(u64::MAX, |len| (len / loop_count.max(1)) as u64)
@@ -31,6 +36,12 @@ impl<S: Service> EventLoop<S> {
         if self.core.counters.bytes_queued > self.core.queued_share {
             self.shed_slowest();
         }
+    }
+
+    /// How soon a loop that has more than its share must look again what the others have, though nothing
+    /// happens to it.
+    pub(super) fn shed_timeout(&self) -> Option<Duration> {
+        (self.core.counters.bytes_queued > self.core.queued_share).then_some(LOOK_INTERVAL)
     }
 
     #[cold]
