@@ -55,9 +55,9 @@ pub struct Limits {
     /// The time that a request's head has got in any case, and a TLS handshake. Default: 3 s in both.
     pub head_grace: Duration,
     /// Bytes that may wait for all connections together, each counted as if it had a copy of its own, to be
-    /// looked at once a turn of a loop, and every 100 ms. Beyond: those for which the most waits are closed with 1013, and
-    /// what waits for them is dropped. `None`: what each may have, times connections. Default: 1 GiB;
-    /// trusted: `None`.
+    /// looked at once a turn of a loop, and every 100 ms. Beyond: those for which the most waits are closed
+    /// with 1013, and what waits for them is dropped. `None`: what each may have, times connections.
+    /// Default: 1 GiB; trusted: `None`.
     pub max_queued_len: Option<usize>,
     /// How long the socket of a connection may take nothing of what waits for it, as when its client does
     /// not read. Beyond: the connection is given up; nothing that was sent to it would arrive. A client that
