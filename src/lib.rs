@@ -143,6 +143,7 @@ mod event_loop;
 mod event_loop;
 #[cfg(not(loom))]
 mod scheduling;
+#[cfg(not(loom))]
 mod server;
 
 #[cfg(feature = "deflate")]

@@ -17,8 +17,7 @@ pub(crate) fn direction(choice: u8) -> Direction {
 
 /// Room for one connection with a compressor of its own.
 pub(crate) fn compression(level: u8) -> Compression {
-    let dedicated =
-        DedicatedCompression { max_count: 1, ..DedicatedCompression::default() };
+    let dedicated = DedicatedCompression { max_count: 1, ..DedicatedCompression::default() };
     Compression { mode: CompressionMode::Dedicated(dedicated), level, min_len: 0 }
 }
 
