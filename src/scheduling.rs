@@ -1,16 +1,16 @@
-//! How soon the kernel lets a thread run that it has woken.
+//! How long a thread may run before another one has its turn.
 //!
 //! Two system calls for which there is no safe form.
 #![allow(unsafe_code)]
 
-/// Asks the kernel to let the calling thread run when it wakes, though another one runs that has not had
-/// its time slice: for a thread that never runs for long, but that others wait for. Its share of the CPU
-/// stays what it was. Says whether the kernel will.
+/// Asks the kernel for a short time slice for the calling thread, whose share of the CPU stays what it
+/// was. Says whether it has got one: Linux 6.12 and later give threads of the usual policy (`SCHED_OTHER`)
+/// a slice of their own, and ask for no privilege.
 ///
-/// That is what a short slice of a thread's own means to Linux 6.12 and later, for threads of the usual
-/// policy (`SCHED_OTHER`); it needs no privilege.
-#[must_use]
-pub(crate) fn run_when_woken() -> bool {
+/// For threads that work hand in hand on one core. One that is woken has its turn soon. And one that
+/// yields gives away the rest of its slice, however little of it it has used: of a usual slice of
+/// milliseconds that is so much that it waits for a long time when others want the core as well.
+pub(crate) fn shorten_slice() -> bool {
     #[cfg(target_os = "linux")]
     return linux::shorten_slice();
     #[cfg(not(target_os = "linux"))]
@@ -19,7 +19,7 @@ pub(crate) fn run_when_woken() -> bool {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    /// In nanoseconds: the shortest that the kernel takes, as long as twenty turns of a loop.
+    /// In nanoseconds: the shortest that the kernel takes; a handler thread's turn is half of it.
     pub(super) const SLICE: u64 = 100_000;
 
     /// `struct sched_attr` of `sched_setattr(2)`, in its first version.
@@ -39,7 +39,7 @@ mod linux {
 
     pub(super) fn shorten_slice() -> bool {
         let Some(mut attributes) = attributes() else { return false };
-        // Real-time threads have no slices, and batches wake nobody up for them.
+        // Real-time threads have no slices, and who is started as a batch wants to run for long.
         if attributes.policy != libc::SCHED_OTHER as u32 {
             return false;
         }
@@ -66,13 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_keeps_the_promise_if_it_knows_slices() {
+    fn a_slice_is_short_if_the_kernel_knows_slices() {
         let told = std::thread::spawn(|| {
             let knows_slices = linux::attributes().is_some_and(|before| before.runtime > 0);
-            (knows_slices, run_when_woken(), linux::attributes().map(|after| after.runtime))
+            (knows_slices, shorten_slice(), linux::attributes().map(|after| after.runtime))
         });
-        let (knows_slices, will, after) = told.join().unwrap();
-        assert_eq!(will, knows_slices);
-        assert_eq!(will, after == Some(linux::SLICE));
+        let (knows_slices, has, after) = told.join().unwrap();
+        assert_eq!(has, knows_slices);
+        assert_eq!(has, after == Some(linux::SLICE));
     }
 }

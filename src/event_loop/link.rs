@@ -1,7 +1,7 @@
 //! What all threads share of one loop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -16,7 +16,6 @@ use super::outbox::Replies;
 use super::reader_stats::{ReaderStats, Reading};
 use super::timer_wheel::Clock;
 use crate::mailbox::{Inbox, Mailbox, mailbox};
-use crate::scheduling;
 
 /// All loops of a server.
 pub(crate) type Loops = Arc<[Arc<LoopLink>]>;
@@ -33,8 +32,6 @@ pub(crate) struct LoopLink {
     pub(crate) mailbox: Mailbox<Command>,
     pub(crate) directory: Directory,
     pub(super) readers: ReaderStats,
-    /// The loop need not be waited for by who runs on its core: it interrupts him.
-    runs_when_woken: AtomicBool,
     /// What the loop counts its ticks by.
     pub(crate) clock: Clock,
     /// Connections, those on their way from the accepting loop included.
@@ -60,7 +57,6 @@ impl LoopLink {
             mailbox,
             directory: Directory::new(max_connections),
             readers: ReaderStats::new(max_connections),
-            runs_when_woken: AtomicBool::new(false),
             clock: Clock::new(Instant::now()),
             connection_count: AtomicUsize::new(0),
             addresses,
@@ -69,16 +65,6 @@ impl LoopLink {
             spare_replies: crossbeam_channel::bounded(SPARE_REPLIES_COUNT),
         };
         (link, inbox)
-    }
-
-    /// Sees to it that the calling thread, which is the loop's, runs when it is woken.
-    pub(super) fn run_when_woken(&self) {
-        self.runs_when_woken.store(scheduling::run_when_woken(), Ordering::Relaxed);
-    }
-
-    /// Whether the loop interrupts who runs on its core when it is woken; else they must yield.
-    pub(crate) fn runs_when_woken(&self) -> bool {
-        self.runs_when_woken.load(Ordering::Relaxed)
     }
 
     /// The loop's numbers as of its last turn.

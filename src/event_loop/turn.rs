@@ -26,6 +26,7 @@ use super::withdraw::Withdrawing;
 use super::{Closed, ConnectionId};
 use crate::mailbox::Inbox;
 use crate::pubsub::{PrefixTable, SubscriberTable, TopicRegistry};
+use crate::scheduling;
 use crate::transport::{Accepted, Listener};
 
 const WAKER: Token = Token(usize::MAX);
@@ -107,7 +108,7 @@ impl<S: Service> EventLoop<S> {
         let Unstarted { poll, inbox, link, listeners } = unstarted;
         let (accept_rate, loop_count) = (config.limits.accept_rate, loops.len());
         if lane_count > 0 {
-            link.run_when_woken();
+            scheduling::shorten_slice();
         }
         Self {
             poll,

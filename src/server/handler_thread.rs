@@ -17,6 +17,7 @@ use crate::event_loop::{
 use crate::frame::CloseCode;
 use crate::handshake::Request;
 use crate::protocol::Message;
+use crate::scheduling;
 
 /// How long a batch's callbacks may take before those of other connections have their turn.
 const MAX_TURN: Duration = Duration::from_micros(50);
@@ -42,6 +43,8 @@ impl<H: Handler> HandlerThread<H> {
 
     /// Works until every loop has ended.
     pub(super) fn run(self) {
+        // What it yields is the rest of a slice.
+        scheduling::shorten_slice();
         let outbox = Rc::new(Outbox::new(self.loops.clone(), self.max_backpressure));
         stand_at_handler(outbox.clone());
         let states = States { per_loop: self.loops.iter().map(|_| Vec::new()).collect() };
@@ -64,7 +67,9 @@ impl<H: Handler> HandlerThread<H> {
                     agenda.interrupt(place, batch);
                 }
                 if is_long || agenda.has_interrupted() {
-                    worker.let_loops_run();
+                    // Left to itself the kernel may let a loop that shares the core wait for
+                    // milliseconds, though it has replies to pass on and messages to bring.
+                    std::thread::yield_now();
                 }
                 // All that waits in the lane, whoever filled it: the lane's limit counts it until it is
                 // done.
@@ -121,15 +126,6 @@ impl<H: Handler> Worker<H> {
         }
         self.outbox.flush();
         start.elapsed() >= MAX_TURN
-    }
-
-    /// Left to itself an older kernel may let a loop that shares the core wait for milliseconds, though it
-    /// has replies to pass on and messages to bring. Where it does not, yielding would give whole time
-    /// slices away, to whoever wants them.
-    fn let_loops_run(&self) {
-        if !self.loops.iter().all(|link| link.runs_when_woken()) {
-            std::thread::yield_now();
-        }
     }
 
     /// A batch has been worked through.
