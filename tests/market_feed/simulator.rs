@@ -58,7 +58,7 @@ fn books_can_be_rebuilt_from_both_encodings_with_handler_threads() {
 #[test]
 fn books_can_be_joined_at_any_moment() {
     for mode in MODES {
-        let feed = Feed::start(mode, &["--symbols", "3", "--rate", "20000"]);
+        let feed = Feed::start(mode, &["--symbols", "3", "--rate", "5000"]);
         let mut session = Session::open(&feed, JSON);
         let mut follower = Follower::default();
         for round in 1..=10 {
