@@ -74,7 +74,7 @@ fn what_cannot_be_done_is_explained_and_the_session_goes_on() {
 #[test]
 fn nothing_comes_behind_the_answer_to_an_unsubscription() {
     for mode in MODES {
-        let feed = Feed::start(mode, &["--symbols", "4", "--rate", "20000"]);
+        let feed = Feed::start(mode, &["--symbols", "4", "--rate", "8000"]);
         for subprotocol in [JSON, BINARY] {
             let mut session = Session::open(&feed, subprotocol);
             let first = session.first_symbol();
