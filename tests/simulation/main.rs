@@ -27,7 +27,7 @@ use std::thread;
 
 use world::{Outcome, World};
 
-const SEED_COUNT: u64 = 1500;
+const SEED_COUNT: u64 = 2000;
 
 #[test]
 fn every_history_keeps_the_promises() {
