@@ -131,15 +131,15 @@ mod inflated {
         });
     }
 
-    /// One that is received straight into its message.
+    /// One whose last part, too, is received straight into its message, for it is long.
     #[test]
     fn a_large_message_counts_too() {
-        let noise: Vec<u8> = (0..40_000).map(|_| fastrand::u8(..)).collect();
+        let noise: Vec<u8> = (0..60_000).map(|_| fastrand::u8(..)).collect();
         let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(&noise).and_then(|()| encoder.write_all(&[0; 800_000])).expect("memory");
         let (mut frame, payload) = (Vec::new(), encoder.finish().expect("memory"));
         encode_compressed_frame(&mut frame, true, OpCode::Binary, Some([5; 4]), &payload);
-        assert!(frame.len() < 50_000);
+        assert!(frame.len() < 80_000);
         in_each_mode(|mode| {
             let limits = Limits { byte_rate: Some(Rate::new(20_000, 200_000)), ..HASTY };
             let server = start(mode, limits, Script::new());
