@@ -107,8 +107,8 @@
 //! - **Event loops and handler threads have short time slices**, of 0.1 ms (Linux 6.12 and later). A handler
 //!   thread yields after a turn, so that a loop on the same core brings messages and takes replies; what
 //!   it yields is the rest of its slice. With slices of milliseconds one echo in a hundred took 56 ms beside
-//!   hostile clients, and takes 2 ms now; without yielding it waited for milliseconds beside others that
-//!   are work.
+//!   hostile clients, and takes 2 ms now (`tests/chaos`); without yielding it waited for milliseconds beside
+//!   others that are work (`benches/handler_threads.rs`).
 //! - **The common case has a path of its own**: an open connection of which nothing is remembered sends
 //!   whole messages of one frame. One look at the connection, one receive, one guard against panics for
 //!   all callbacks of the read, one write from the cork: 488 instructions for an echo of 20 bytes alone,
