@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::cores;
+use crate::cores::Cores;
 use crate::good::Crew;
 use crate::latency::Phase;
 use crate::scene::Scene;
@@ -17,9 +17,8 @@ const CHURNER_COUNT: u32 = 8;
 /// The server may hold so much more at the end than after the first quarter.
 const LEFT_LEN: usize = 4 << 20;
 
-pub(crate) fn run(length: Duration) {
-    cores::be_a_client();
-    let mut scene = Scene::start(0);
+pub(crate) fn run(cores: Cores, length: Duration) {
+    let mut scene = Scene::start(cores, 0);
     let mut crew = Crew::start(&scene.place);
     scene.publish();
     crew.shared.latencies.enter(Phase::Chaos);

@@ -2,9 +2,9 @@
 //! the others do, each echo and each publication comes once, in order and unharmed, and the server
 //! holds no more than its limits allow and gets rid of all that it had for them.
 //!
-//! There are three processes, each this very program: the server; the hostile clients, who have the
-//! lowest priority; and the test itself with the good clients. The server has a core of its own where
-//! there are two.
+//! There are three processes, each this very program: the server; the hostile clients, who run
+//! when nobody else wants to; and the test itself with the good clients. The server has a core of its own
+//! where there are two.
 //!
 //! ```sh
 //! CHAOS_SECONDS=1800 cargo test --release --all-features --test chaos
@@ -34,6 +34,8 @@ use std::time::Duration;
 use clap::Parser;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use crate::cores::Cores;
+
 /// What a process of the test is told to be.
 #[derive(Debug, Parser)]
 enum Role {
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    let cores = Cores::pick();
     // They measure: one at a time.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     // `cargo test` runs where other things run too.
@@ -60,9 +63,11 @@ fn main() -> ExitCode {
     let share = |share| Duration::from_secs_f64(seconds * share);
     let (inline, threads, churn) = (share(0.4), share(0.4), share(0.2));
     let trials = vec![
-        trial("hostile_clients_inline", move || stage::run(0, inline, is_judged)),
-        trial("hostile_clients_on_handler_threads", move || stage::run(2, threads, is_judged)),
-        trial("connections_come_and_go_by_the_thousand", move || churn::run(churn)),
+        trial("hostile_clients_inline", move || stage::run(cores, 0, inline, is_judged)),
+        trial("hostile_clients_on_handler_threads", move || {
+            stage::run(cores, 2, threads, is_judged);
+        }),
+        trial("connections_come_and_go_by_the_thousand", move || churn::run(cores, churn)),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,11 +1,13 @@
 //! A server's process, and what must be the same whenever nobody but the good is there.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "tls")]
 use tickwire::transport::LocalAddr;
 
+use crate::cores::Cores;
 use crate::good::Place;
 use crate::serve::Numbers;
 use crate::support::Process;
@@ -13,19 +15,21 @@ use crate::support::Process;
 use crate::support::tls;
 
 pub(crate) struct Scene {
+    pub(crate) cores: Cores,
     pub(crate) process: Process,
     pub(crate) place: Place,
     #[cfg(feature = "tls")]
-    pub(crate) tls_ca: std::path::PathBuf,
+    pub(crate) tls_ca: PathBuf,
     /// Those that it started with.
     threads: Vec<String>,
     descriptor_count: usize,
 }
 
 impl Scene {
-    pub(crate) fn start(handler_thread_count: usize) -> Self {
-        let mut command = this_program();
+    pub(crate) fn start(cores: Cores, handler_thread_count: usize) -> Self {
+        let mut command = Command::new(this_program());
         command.arg("serve").stdin(Stdio::piped());
+        command.args(["--core", &cores.server.to_string()]);
         command.args(["--handler-threads", &handler_thread_count.to_string()]);
         #[cfg(feature = "tls")]
         let tls_ca = tell_of_tls(&mut command);
@@ -35,8 +39,11 @@ impl Scene {
             #[cfg(feature = "tls")]
             tls: LocalAddr::Tcp(process.ask("tls").parse().expect("an address")),
         };
+        // The good clients' threads are started from this one, and so are the hostile ones' processes.
+        cores.be_a_client();
         let (threads, descriptor_count) = (process.thread_names(), process.descriptor_count());
         Self {
+            cores,
             process,
             place,
             #[cfg(feature = "tls")]
@@ -101,13 +108,13 @@ impl Scene {
     }
 }
 
-pub(crate) fn this_program() -> Command {
-    Command::new(std::env::current_exe().expect("the test's own path"))
+pub(crate) fn this_program() -> PathBuf {
+    std::env::current_exe().expect("the test's own path")
 }
 
 /// A certificate for the server; returns the file of who issued it.
 #[cfg(feature = "tls")]
-fn tell_of_tls(command: &mut Command) -> std::path::PathBuf {
+fn tell_of_tls(command: &mut Command) -> PathBuf {
     let identity = tls::authority().issue(&[tls::NAME]);
     let certificate = tls::write_file("server.pem", &identity.certificate);
     let key = tls::write_file("server.key", &identity.key);

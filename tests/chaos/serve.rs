@@ -23,6 +23,9 @@ const RATE: u32 = if cfg!(debug_assertions) { 50 } else { 200 };
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// Where all of its threads run.
+    #[arg(long)]
+    core: usize,
     #[arg(long)]
     handler_threads: usize,
     /// A second listener, with TLS.
@@ -55,7 +58,7 @@ pub(crate) struct Numbers {
 }
 
 pub(crate) fn run(options: &Options) {
-    cores::be_the_server();
+    cores::pin(options.core);
     let calls: Arc<Calls> = Arc::default();
     count_panics(calls.clone());
     let server = start(options, calls.clone());

@@ -5,20 +5,21 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::attack::{self, Answers, GONE};
+use crate::cores::{self, Cores};
 use crate::good::Crew;
 use crate::latency::{Phase, Summary};
 use crate::picture::Picture;
 use crate::scene::{Scene, this_program};
-use crate::{cores, settings};
+use crate::settings;
 
 /// A round is a quiet phase and one of chaos.
 const ROUND: Duration = Duration::from_secs(20);
 /// The share of a round that is quiet.
 const QUIET: f64 = 0.35;
 
-/// Time is judged only where the server has its core for itself, or nearly so: for no more than this
-/// share of the time its threads wait for it.
-const MAX_WAIT: f64 = 0.2;
+/// Time is judged only where the server has its core for itself, or nearly so: others, the kernel's own
+/// work among them, use no more than this share of it.
+const MAX_OTHERS: f64 = 0.2;
 /// What good clients may not suffer then.
 const ABSURD_RATIO: f64 = 10.0;
 const ABSURD_P99: Duration = Duration::from_millis(20);
@@ -26,10 +27,13 @@ const ABSURD_P99: Duration = Duration::from_millis(20);
 /// What the second half of a run may add to what the allocator keeps.
 const LEFT_LEN: usize = 8 << 20;
 
-pub(crate) fn run(handler_thread_count: usize, length: Duration, mut is_judged: bool) {
-    // The threads of the good clients are started from this one.
-    cores::be_a_client();
-    let mut scene = Scene::start(handler_thread_count);
+pub(crate) fn run(
+    cores: Cores,
+    handler_thread_count: usize,
+    length: Duration,
+    mut is_judged: bool,
+) {
+    let mut scene = Scene::start(cores, handler_thread_count);
     let mut crew = Crew::start(&scene.place);
     scene.publish();
     let mut memory = Memory::default();
@@ -43,7 +47,7 @@ pub(crate) fn run(handler_thread_count: usize, length: Duration, mut is_judged: 
         scene.process.forget_peak();
         let attackers = start_attackers(&scene, round.mul_f64(1.0 - QUIET));
         let chaos = pass(&scene, &mut crew, &mut picture, Phase::Chaos, round.mul_f64(1.0 - QUIET));
-        is_judged &= chaos.waited < MAX_WAIT;
+        is_judged &= chaos.others < MAX_OTHERS;
         gather(attackers, &mut answers);
         memory.peaks.push(scene.process.peak_resident_len());
         scene.settle(crew.count);
@@ -68,9 +72,9 @@ pub(crate) fn run(handler_thread_count: usize, length: Duration, mut is_judged: 
 #[derive(Clone, Copy)]
 struct Passed {
     p99: Duration,
-    /// The server's use of a core, and for how much of the time its threads had to wait for one.
+    /// The shares of the server's core that it used itself, and that others did.
     ran: f64,
-    waited: f64,
+    others: f64,
 }
 
 /// Lets a phase pass.
@@ -81,7 +85,7 @@ fn pass(
     phase: Phase,
     time: Duration,
 ) -> Passed {
-    let times = || (scene.process.cpu_time(), scene.process.waited_for_cores());
+    let times = || (scene.process.cpu_time(), scene.cores.busy_time());
     let (start, before) = (Instant::now(), times());
     let shared = crew.shared.clone();
     let latencies = &shared.latencies;
@@ -95,29 +99,39 @@ fn pass(
     }
     let p99 = latencies.enter(Phase::Neither);
     let (after, elapsed) = (times(), start.elapsed());
+    let ran = after.0 - before.0;
     Passed {
         p99,
-        ran: (after.0 - before.0).div_duration_f64(elapsed),
-        waited: after.1.saturating_sub(before.1).div_duration_f64(elapsed),
+        ran: ran.div_duration_f64(elapsed),
+        others: (after.1 - before.1).saturating_sub(ran).div_duration_f64(elapsed),
     }
 }
 
 impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { p99, ran, waited } = self;
-        write!(f, "p99 {p99:?} ({:.0} % run, {:.0} % waited)", 100.0 * ran, 100.0 * waited)
+        let Self { p99, ran, others } = self;
+        write!(
+            f,
+            "p99 {p99:?} (core: {:.0} % the server, {:.0} % others)",
+            100.0 * ran,
+            100.0 * others
+        )
     }
 }
 
 fn start_attackers(scene: &Scene, time: Duration) -> Child {
-    let mut command = this_program();
+    let mut command = cores::idle(&this_program());
     command.args(["attack", "--plain", &scene.place.plain.to_string()]);
     command.args(["--seconds", &time.as_secs_f64().to_string()]);
     #[cfg(feature = "tls")]
     {
         command.args(["--tls", &scene.place.tls.to_string(), "--tls-ca"]).arg(&scene.tls_ca);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the attackers start")
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the attackers start, by chrt (util-linux)")
 }
 
 fn gather(attackers: Child, answers: &mut Answers) {
@@ -132,10 +146,11 @@ fn gather(attackers: Child, answers: &mut Answers) {
     }
 }
 
-/// Each attack was answered as it should be, and, if there was the time, at least once. Where other
-/// things run, some attackers may have been too slow to get as far as their attack.
+/// Each attack was answered as it should be, and, if there was the time, at least once. A few attackers,
+/// and many where other things run, may have been too slow to get as far as their attack.
 fn check_answers(answers: &Answers, had_time: bool, is_judged: bool) {
     const TOO_SLOW: [&str; 2] = ["not let in", "http 408"];
+    const FEW: f64 = 0.1;
     println!("  attacks, and how they were answered:");
     let mut wrong = Vec::new();
     for attack in attack::all() {
@@ -143,21 +158,23 @@ fn check_answers(answers: &Answers, had_time: bool, is_judged: bool) {
         let list: Vec<_> =
             given.iter().map(|(answer, count)| format!("{count} {answer}")).collect();
         println!("    {:32} {}", attack.name, list.join(", "));
-        let is_right = |answer: &str| {
-            let is_late = !is_judged && TOO_SLOW.contains(&answer);
+        let total = given.values().sum::<u64>() as f64;
+        let is_right = |answer: &str, count: u64| {
+            let may_be_late = !is_judged || (count as f64) < FEW * total;
+            let is_late = may_be_late && TOO_SLOW.contains(&answer);
             answer == GONE || is_late || attack.answers.contains(&answer)
         };
         wrong.extend(
             given
-                .keys()
-                .filter(|answer| !is_right(answer))
-                .map(|answer| format!("{:?} was answered by {answer:?}", attack.name)),
+                .iter()
+                .filter(|&(answer, &count)| !is_right(answer, count))
+                .map(|(answer, count)| format!("{:?}: {count} by {answer:?}", attack.name)),
         );
         if had_time && !given.keys().any(|answer| answer != GONE) {
             wrong.push(format!("{:?} was never answered", attack.name));
         }
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(wrong.is_empty(), "attacks were not answered as they should be: {wrong:#?}");
 }
 
 /// Resident bytes of the server.

@@ -131,16 +131,6 @@ impl Process {
         Duration::from_millis(10 * ticks)
     }
 
-    /// For how long its threads have been ready to run and have had to wait for a core, all together.
-    pub(crate) fn waited_for_cores(&self) -> Duration {
-        let threads = fs::read_dir(self.proc("task")).expect("/proc/PID/task");
-        let waited = |thread: std::io::Result<fs::DirEntry>| {
-            let line = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            line.split(' ').nth(1)?.parse::<u64>().ok()
-        };
-        Duration::from_nanos(threads.filter_map(waited).sum())
-    }
-
     fn proc(&self, file: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{file}", self.child.id()))
     }

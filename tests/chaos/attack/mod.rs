@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use crate::cores;
 use crate::settings::{self, Reach};
 pub(crate) use ground::GONE;
 use ground::Ground;
@@ -85,8 +84,6 @@ pub(crate) fn connections() -> impl Iterator<Item = Reach> {
 
 /// Attacks for as long as it was told, and prints the answers.
 pub(crate) fn run(options: &Options) {
-    cores::be_a_client();
-    cores::be_unimportant();
     let ground = Ground::new(options.plain, options.seconds);
     #[cfg(feature = "tls")]
     let ground = match (options.tls, &options.tls_ca) {
