@@ -65,7 +65,7 @@ impl<S: Service> EventLoop<S> {
     pub(super) fn on_writable(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let io = &mut connection.io;
-        let before = io.unsent_len();
+        let before = io.queued_len();
         if before == 0 && !connection.awaits_room() {
             return;
         }
@@ -75,9 +75,9 @@ impl<S: Service> EventLoop<S> {
         }
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let io = &mut connection.io;
-        io.flush_stream(&self.core);
+        io.flush_stream(&mut self.core);
         io.flush(&mut self.core);
-        if io.unsent_len() < before && is_timed_by_progress(&connection.phase, &io.flags) {
+        if io.queued_len() < before && is_timed_by_progress(&connection.phase, &io.flags) {
             io.since = self.core.now;
         }
         io.flags.keep_if(Flags::SLOW, io.queued_len() > 0);
@@ -169,7 +169,7 @@ impl<S: Service> EventLoop<S> {
     fn linger(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let io = &mut connection.io;
-        if io.unsent_len() == 0 && io.flags.raise(Flags::FIN_SENT) {
+        if io.queued_len() == 0 && io.flags.raise(Flags::FIN_SENT) {
             if io.stream.shutdown_write().is_err() || io.flags.contains(Flags::FIN_RECEIVED) {
                 return self.remove(key, "the connection was lost");
             }

@@ -107,7 +107,8 @@ impl Session {
 /// Socket, queues and timers: what every phase has.
 pub(super) struct Io {
     pub(super) stream: Stream,
-    /// What waits for the socket; nothing may be written past it.
+    /// What waits for the socket; nothing may be written past it. Empty it keeps the place of what
+    /// follows, while the stream itself keeps bytes that its socket has not taken.
     pub(super) queue: Option<Box<WriteQueue>>,
     pub(super) carry: Option<Box<Carry>>,
     /// What its messages weigh that a handler thread has not worked through.
@@ -149,10 +150,10 @@ impl Io {
         }
     }
 
-    /// Bytes that wait for the socket.
+    /// Bytes that wait for the socket, be it in the stream itself.
     #[inline]
     pub(super) fn queued_len(&self) -> usize {
-        self.queue.as_ref().map_or(0, |queue| queue.len())
+        self.queue.as_ref().map_or(0, |queue| queue.len()) + self.stream.unflushed_len()
     }
 }
 

@@ -35,7 +35,7 @@ impl Io {
     /// Writes what the stream itself keeps, as TLS does with what it has encrypted: it goes before
     /// anything else. What the socket takes of it shows that the peer reads, though the queue has not
     /// moved.
-    pub(super) fn flush_stream(&mut self, core: &Core) {
+    pub(super) fn flush_stream(&mut self, core: &mut Core) {
         let before = self.stream.unflushed_len();
         if before == 0 {
             return;
@@ -43,21 +43,18 @@ impl Io {
         if self.stream.flush().is_err() {
             self.flags.insert(Flags::BROKEN);
         }
+        self.heed_kept(core);
         if let Some(queue) = self.queue.as_mut().filter(|_| self.stream.unflushed_len() < before) {
             queue.moved(core.now.as_u32());
+            // Perhaps nothing waits any more.
+            self.dequeued(core, 0);
         }
     }
 
     /// The connection is let go: nothing was cut off, unless something was.
     pub(super) fn part(&mut self) {
-        if self.unsent_len() == 0 {
+        if self.queued_len() == 0 {
             self.stream.part();
         }
-    }
-
-    /// Bytes that wait for the socket, be it in the stream itself.
-    #[inline]
-    pub(super) fn unsent_len(&self) -> usize {
-        self.queued_len() + self.stream.unflushed_len()
     }
 }

@@ -74,7 +74,7 @@ impl Outlet<'_> {
             self.io.flags.insert(Flags::DRAIN_OWED);
             return Outcome::Dropped;
         }
-        let queued = self.io.queued_len();
+        let waits = self.io.queue.is_some();
         self.core.counters.messages_sent += 1;
         if self.io.flags.contains(Flags::DEFLATES) && self.cork_compressed(message) {
             // It is in the cork.
@@ -86,7 +86,7 @@ impl Outlet<'_> {
         } else {
             self.send_large(message);
         }
-        if queued == 0 {
+        if !waits {
             return Outcome::Sent;
         }
         self.io.flags.insert(Flags::DRAIN_OWED);

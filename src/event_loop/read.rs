@@ -215,7 +215,7 @@ impl<S: Service> EventLoop<S> {
             // A false alarm must not make the loop look for the end for ever.
             io.flags.keep_if(Flags::END_ANNOUNCED, io.flags.contains(Flags::FIN_RECEIVED));
             let waits = match phase {
-                Phase::Lingering => io.unsent_len() > 0,
+                Phase::Lingering => io.queued_len() > 0,
                 Phase::Open(open) => open.session.endpoint.is_input_ended(),
                 Phase::Request(arriving) => {
                     arriving.time_handshake(io, &mut self.core);

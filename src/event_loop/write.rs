@@ -25,7 +25,8 @@ impl Io {
             return self.send_cork(core);
         }
         let result = self.stream.write(&core.cork);
-        if matches!(result, Ok(written) if written == core.cork.len()) {
+        let is_taken = matches!(result, Ok(written) if written == core.cork.len());
+        if is_taken && self.stream.unflushed_len() == 0 {
             core.counters.bytes_sent += core.cork.len() as u64;
             return core.cork.clear();
         }
@@ -47,7 +48,9 @@ impl Io {
         let written = self.judge_write(core, result);
         self.block(core);
         let frames = std::mem::take(&mut core.cork);
-        self.queue_frames(core, &frames, written);
+        if written < frames.len() {
+            self.queue_frames(core, &frames, written);
+        }
         core.cork = frames;
         core.cork.clear();
     }
@@ -228,7 +231,7 @@ impl Io {
     /// Writes what the socket takes of the queue.
     pub(super) fn flush(&mut self, core: &mut Core) {
         const MAX_SLICES: usize = 64;
-        while let Some(queue) = &mut self.queue {
+        while let Some(queue) = self.queue.as_mut().filter(|queue| !queue.is_empty()) {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = queue.fill_slices(&mut slices);
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
@@ -247,6 +250,8 @@ impl Io {
 
     /// Gives the queue and the carry back to the pools.
     pub(super) fn release(&mut self, core: &mut Core) {
+        self.count_kept(core);
+        core.counters.bytes_queued -= self.stream.unflushed_len() as u64;
         if let Some(mut queue) = self.queue.take() {
             core.counters.bytes_queued -= queue.len() as u64;
             queue.clear();
@@ -302,12 +307,13 @@ impl Io {
     /// Lets other threads know since when the oldest byte waits. Not before the socket has refused
     /// bytes: where it takes everything, nobody asks.
     fn note_oldest(&self, core: &Core) {
-        // What it refuses without having been queued before is queued now.
+        // What it refuses without having been queued before is queued now, or kept by the stream.
         let oldest = self.oldest_queued(core).unwrap_or(core.now);
         core.link.readers.note_oldest(self.id.index, oldest);
     }
 
     fn judge_write(&mut self, core: &mut Core, result: io::Result<usize>) -> usize {
+        self.heed_kept(core);
         match result {
             Ok(written) => {
                 core.counters.bytes_sent += written as u64;
@@ -320,24 +326,55 @@ impl Io {
         }
     }
 
-    fn enqueue(&mut self, core: &mut Core, push: impl FnOnce(&mut WriteQueue, u32)) {
-        let new = || Box::new(WriteQueue::new(find_frame_boundary));
-        let queue = self.queue.get_or_insert_with(|| core.queues.take_or(new));
-        let before = queue.len();
-        if before == 0 {
-            queue.moved(core.now.as_u32());
+    /// Bytes that the stream itself keeps wait for the socket as those in the queue do, and what follows
+    /// goes behind them.
+    pub(super) fn heed_kept(&mut self, core: &mut Core) {
+        self.count_kept(core);
+        if self.stream.unflushed_len() > 0 {
+            self.open_queue(core);
+            self.block(core);
         }
+    }
+
+    fn count_kept(&mut self, core: &mut Core) {
+        match self.stream.unflushed_change() {
+            0 => {}
+            change @ 1.. => self.charge(core, change.unsigned_abs()),
+            change => self.discharge(core, change.unsigned_abs()),
+        }
+    }
+
+    fn open_queue(&mut self, core: &mut Core) -> &mut WriteQueue {
+        self.queue.get_or_insert_with(|| {
+            let new = || Box::new(WriteQueue::new(find_frame_boundary));
+            let mut queue = core.queues.take_or(new);
+            queue.moved(core.now.as_u32());
+            queue
+        })
+    }
+
+    fn enqueue(&mut self, core: &mut Core, push: impl FnOnce(&mut WriteQueue, u32)) {
+        let queue = self.open_queue(core);
+        let before = queue.len();
         push(queue, core.now.as_u32());
         // A flood of urgent frames replaces earlier ones: the queue may shrink too.
         if queue.len() >= before {
             let growth = queue.len() - before;
-            core.counters.bytes_queued += growth as u64;
-            core.link.directory.charge(self.id.index, growth);
+            self.charge(core, growth);
         } else {
             let shrinkage = before - queue.len();
-            core.counters.bytes_queued -= shrinkage as u64;
-            core.link.directory.discharge(self.id.index, shrinkage);
+            self.discharge(core, shrinkage);
         }
+    }
+
+    fn charge(&self, core: &mut Core, len: usize) {
+        core.counters.bytes_queued += len as u64;
+        core.link.directory.charge(self.id.index, len);
+    }
+
+    fn discharge(&self, core: &mut Core, len: usize) {
+        core.counters.bytes_queued -= len as u64;
+        core.link.directory.discharge(self.id.index, len);
     }
 
     fn dequeue(&mut self, core: &mut Core, written: usize) {
@@ -352,12 +389,11 @@ impl Io {
         self.dequeued(core, written);
     }
 
-    /// The queue has become shorter by `len` bytes; it goes back to the pool when it is empty.
-    fn dequeued(&mut self, core: &mut Core, len: usize) {
+    /// The queue has become shorter by `len` bytes; it goes back to the pool when nothing waits any more.
+    pub(super) fn dequeued(&mut self, core: &mut Core, len: usize) {
         let Some(queue) = &self.queue else { return };
-        core.counters.bytes_queued -= len as u64;
-        core.link.directory.discharge(self.id.index, len);
-        if queue.is_empty() {
+        self.discharge(core, len);
+        if queue.is_empty() && self.stream.unflushed_len() == 0 {
             if let Some(queue) = self.queue.take() {
                 core.queues.give(queue);
             }

@@ -168,6 +168,16 @@ impl Stream {
         }
     }
 
+    /// How many bytes more (or, negative, fewer) wait here than when this was asked before.
+    #[inline]
+    pub fn unflushed_change(&mut self) -> isize {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => 0,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.unflushed_change(),
+        }
+    }
+
     /// Writes what waits here for the socket; says whether that was all of it.
     ///
     /// # Errors

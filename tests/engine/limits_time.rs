@@ -75,6 +75,39 @@ fn who_takes_nothing_is_given_up() {
     });
 }
 
+/// As little as its socket does not take, all of it within the stream where that encrypts.
+#[test]
+fn a_little_that_nobody_takes_is_counted_and_timed() {
+    const LEN: usize = 8 << 10;
+    in_each_mode_at_once(|mode| {
+        let (ids, opened) = channel();
+        let (script, closes) = with_closes(Script::new());
+        let script = script.on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
+        let limits = Limits { write_timeout: Some(3 * SHORT), ..Limits::trusted() };
+        let server = Running::start(mode.builder().limits(limits), script);
+        let client = server.dial().receive_len(16 << 10).connect();
+        let id = soon(&opened);
+        let total = || server.handle().stats().total;
+        for count in 1.. {
+            assert!(server.handle().send(id, vec![0; LEN]).is_accepted());
+            eventually("the loop has got it", || total().messages_sent == count);
+            if server.handle().buffered_amount(id) > Some(0) {
+                break;
+            }
+        }
+        let waits = total().bytes_queued;
+        assert!((1..2 * LEN as u64).contains(&waits), "{waits} bytes wait");
+        assert_eq!(server.handle().send(id, "behind it"), Outcome::Queued);
+        eventually("it is given up", || {
+            let _ = client.try_send_raw(b"\x82\x80\0\0\0\0");
+            std::thread::sleep(SHORT / 10);
+            total().write_timeouts == 1
+        });
+        assert_eq!(soon(&closes).reason, "the peer takes nothing of what is sent");
+        eventually("nothing waits any more", || total().bytes_queued == 0);
+    });
+}
+
 /// It takes a little at a time, and far longer than the limit for all of it. Over TLS it is for a long time
 /// only what has been encrypted already that moves. Once it takes nothing it is given up nevertheless.
 #[test]
@@ -100,7 +133,7 @@ fn who_reads_slowly_is_let_be_for_as_long_as_it_does() {
     assert!(server.handle().buffered_amount(id) > Some(0), "there is more");
     let closed = soon(&closes);
     assert_eq!(closed.reason, "the peer takes nothing of what is sent");
-    assert_eq!(server.handle().stats().total.write_timeouts, 1);
+    eventually("it is counted", || server.handle().stats().total.write_timeouts == 1);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Bytes in both directions: split, large, held back.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use tickwire::frame::{OpCode, encode_frame};
@@ -7,7 +8,7 @@ use tickwire::frame::{OpCode, encode_frame};
 use super::builder;
 use super::support::tls::{authority, server_tls};
 use super::support::{
-    Client, Mode, Plan, Proxy, Received, Running, Script, eventually, in_each_mode,
+    Client, Mode, Plan, Proxy, Received, Running, Script, eventually, in_each_mode, soon,
 };
 
 fn filler(len: usize) -> Vec<u8> {
@@ -134,4 +135,32 @@ fn an_idle_client_is_pinged() {
         client.pong(b"");
     }
     client.leave();
+}
+
+/// The socket has taken part of a record, and nothing is queued behind it.
+#[test]
+fn what_is_encrypted_and_not_taken_waits_too() {
+    const LEN: usize = 8 << 10;
+    in_each_mode(|mode| {
+        let (ids, opened) = channel();
+        let script =
+            Script::new().on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
+        let server = mode.start(script);
+        let mut client = server.dial().receive_len(16 << 10).connect();
+        let id = soon(&opened);
+        let total = || server.handle().stats().total;
+        let mut count = 0;
+        while server.handle().buffered_amount(id) == Some(0) {
+            assert!(server.handle().send(id, filler(LEN)).is_accepted());
+            count += 1;
+            eventually("the loop has got it", || total().messages_sent == count);
+        }
+        // All of a message, with its header of 4 bytes, would be in the queue behind the stream.
+        assert_ne!(server.handle().buffered_amount(id), Some(LEN + 4));
+        for _ in 0..count {
+            client.expect(Received::Binary(filler(LEN)));
+        }
+        eventually("nothing waits", || server.handle().buffered_amount(id) == Some(0));
+        eventually("it is not counted any more", || total().bytes_queued == 0);
+    });
 }

@@ -34,6 +34,8 @@ pub struct TlsStream {
     pub(super) read_len: usize,
     /// Encrypted and not taken by the socket.
     pub(super) sealed_out: Vec<u8>,
+    /// How much of that was known when somebody last asked for the change.
+    pub(super) known_len: usize,
     /// A client's first words, until the handshake is done.
     pub(super) early: Vec<u8>,
     pub(super) fault: Option<Box<StreamFault>>,
@@ -91,6 +93,7 @@ impl TlsStream {
             opened: Vec::new(),
             read_len: 0,
             sealed_out: Vec::new(),
+            known_len: 0,
             early: Vec::new(),
             fault: None,
             handshake_len: 0,
@@ -116,6 +119,12 @@ impl TlsStream {
     #[must_use]
     pub fn unflushed_len(&self) -> usize {
         self.sealed_out.len()
+    }
+
+    /// How many encrypted bytes more (or, negative, fewer) wait than when this was asked before.
+    pub fn unflushed_change(&mut self) -> isize {
+        let len = self.sealed_out.len();
+        len as isize - std::mem::replace(&mut self.known_len, len) as isize
     }
 
     #[inline]
