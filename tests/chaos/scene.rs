@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-#[cfg(feature = "tls")]
 use tickwire::transport::LocalAddr;
 
 use crate::cores::Cores;
@@ -34,10 +33,12 @@ impl Scene {
         #[cfg(feature = "tls")]
         let tls_ca = tell_of_tls(&mut command);
         let process = Process::start_loud(&mut command);
+        let listener = |name| LocalAddr::Tcp(process.ask(name).parse().expect("an address"));
         let place = Place {
             plain: process.address().clone(),
+            proxied: listener("proxied"),
             #[cfg(feature = "tls")]
-            tls: LocalAddr::Tcp(process.ask("tls").parse().expect("an address")),
+            tls: listener("tls"),
         };
         // The good clients' threads are started from this one, and so are the hostile ones' processes.
         cores.be_a_client();

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use tickwire::transport::BindTarget;
 use tickwire::{
     Closed, Context, Handler, Message, Refusal, Request, Response, Server, ServerHandle, Start,
-    SubscribeOptions, Upgrade,
+    SubscribeOptions, TrustedProxies, Upgrade,
 };
 
 use crate::support::eventually;
@@ -28,7 +29,7 @@ pub(crate) struct Options {
     core: usize,
     #[arg(long)]
     handler_threads: usize,
-    /// A second listener, with TLS.
+    /// One more listener, with TLS.
     #[arg(long, requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
     #[arg(long)]
@@ -69,7 +70,8 @@ pub(crate) fn run(options: &Options) {
     // When the test ends, however it does, so does its pipe.
     for question in io::stdin().lock().lines().map_while(Result::ok) {
         match &*question {
-            "tls" => println!("{}", addresses[1]),
+            "proxied" => println!("{}", addresses[1]),
+            "tls" => println!("{}", addresses[2]),
             "numbers" => {
                 let numbers = calls.numbers(&handle);
                 println!("{}", serde_json::to_string(&numbers).expect("numbers"));
@@ -93,8 +95,11 @@ pub(crate) fn run(options: &Options) {
 }
 
 fn start(options: &Options, calls: Arc<Calls>) -> Server {
-    let builder =
-        Server::builder().config(settings::config(options.handler_threads)).bind("127.0.0.1:0");
+    let proxies = TrustedProxies::at(["127.0.0.0/8"]).expect("a network");
+    let builder = Server::builder()
+        .config(settings::config(options.handler_threads))
+        .bind("127.0.0.1:0")
+        .bind(BindTarget::from("127.0.0.1:0").behind(proxies));
     #[cfg(feature = "tls")]
     let builder = match (&options.tls_certificate, &options.tls_key) {
         (Some(certificate), Some(key)) => {

@@ -122,6 +122,7 @@ impl fmt::Display for Passed {
 fn start_attackers(scene: &Scene, time: Duration) -> Child {
     let mut command = cores::idle(&this_program());
     command.args(["attack", "--plain", &scene.place.plain.to_string()]);
+    command.args(["--proxied", &scene.place.proxied.to_string()]);
     command.args(["--seconds", &time.as_secs_f64().to_string()]);
     #[cfg(feature = "tls")]
     {

@@ -23,16 +23,18 @@ pub(crate) struct Ground {
     /// The attacker's own address.
     from: Ipv4Addr,
     plain: LocalAddr,
+    proxied: LocalAddr,
     #[cfg(feature = "tls")]
     tls: Option<(LocalAddr, std::sync::Arc<tickwire::rustls::ClientConfig>)>,
     end: Instant,
 }
 
 impl Ground {
-    pub(super) fn new(plain: SocketAddr, seconds: f64) -> Self {
+    pub(super) fn new(plain: SocketAddr, proxied: SocketAddr, seconds: f64) -> Self {
         Self {
             from: Ipv4Addr::LOCALHOST,
             plain: LocalAddr::Tcp(plain),
+            proxied: LocalAddr::Tcp(proxied),
             #[cfg(feature = "tls")]
             tls: None,
             end: Instant::now() + Duration::from_secs_f64(seconds),
@@ -64,6 +66,11 @@ impl Ground {
         made(Socket::connect_from(Some(self.from.into()), &self.plain, None))
     }
 
+    /// The same at the port where proxies say who comes.
+    pub(super) fn proxied_socket(&self) -> Result<Socket, Answer> {
+        made(Socket::connect_from(Some(self.from.into()), &self.proxied, None))
+    }
+
     /// The same at the port where TLS is spoken.
     #[cfg(feature = "tls")]
     pub(super) fn tls_socket(&self) -> Result<Socket, Answer> {
@@ -91,6 +98,11 @@ impl Ground {
 
     pub(super) fn dial(&self, path: &str) -> Dial {
         Dial::path(&self.plain, path).from(self.from.into())
+    }
+
+    /// A client of a proxy that says so by this header.
+    pub(super) fn dial_proxied(&self, header: &[u8]) -> Dial {
+        Dial::new(&self.proxied).from(self.from.into()).through_proxy(header, header.len())
     }
 
     /// Sends something wrong to an open connection and sees what comes of it.

@@ -6,6 +6,7 @@ mod deflating;
 mod floods;
 mod ground;
 mod handshakes;
+mod proxies;
 mod silence;
 #[cfg(feature = "tls")]
 mod tls;
@@ -27,6 +28,8 @@ use ground::Ground;
 pub(crate) struct Options {
     #[arg(long)]
     plain: SocketAddr,
+    #[arg(long)]
+    proxied: SocketAddr,
     #[arg(long, requires = "tls_ca")]
     tls: Option<SocketAddr>,
     #[arg(long)]
@@ -67,6 +70,7 @@ pub(crate) fn all() -> Vec<Attack> {
     attacks.extend(violations::ATTACKS);
     attacks.extend(floods::ATTACKS);
     attacks.extend(silence::ATTACKS);
+    attacks.extend(proxies::ATTACKS);
     #[cfg(feature = "deflate")]
     attacks.extend(deflating::ATTACKS);
     #[cfg(feature = "tls")]
@@ -84,7 +88,7 @@ pub(crate) fn connections() -> impl Iterator<Item = Reach> {
 
 /// Attacks for as long as it was told, and prints the answers.
 pub(crate) fn run(options: &Options) {
-    let ground = Ground::new(options.plain, options.seconds);
+    let ground = Ground::new(options.plain, options.proxied, options.seconds);
     #[cfg(feature = "tls")]
     let ground = match (options.tls, &options.tls_ca) {
         (Some(address), Some(ca)) => ground.with_tls(address, ca),

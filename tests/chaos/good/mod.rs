@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tickwire::proxy_protocol::ProxyHeader;
 use tickwire::transport::LocalAddr;
 
 use crate::latency::Latencies;
@@ -20,6 +21,8 @@ use subscriber::{Manner, Subscriber};
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) plain: LocalAddr,
+    /// Where proxies say who comes.
+    pub(crate) proxied: LocalAddr,
     #[cfg(feature = "tls")]
     pub(crate) tls: LocalAddr,
 }
@@ -145,6 +148,7 @@ fn echoes(place: &Place, proxies: &Proxies) -> Vec<Echo> {
     let many = Echo::new("many", 300, 50, 10.0);
     let slow = Echo::new("slow", 100, 3, 5.0);
     let plain = Dial::new(&place.plain);
+    let proxied = Dial::new(&place.proxied).through_proxy(&header().encode_v2(), 9);
     #[allow(unused_mut, reason = "features add some")]
     let mut clients = vec![
         // Those whose time is taken: nothing lies between them and the server.
@@ -157,6 +161,7 @@ fn echoes(place: &Place, proxies: &Proxies) -> Vec<Echo> {
         slow.named("byte by byte").by(&Dial::new(proxies.bytewise.address())),
         slow.named("delayed").by(&Dial::new(proxies.delaying.address())),
         large.named("large, stalled").by(&Dial::new(proxies.stalling.address())),
+        slow.named("proxied").by(&proxied),
         slow.named("cut").cut().by(&Dial::new(proxies.cutting.address())),
     ];
     #[cfg(feature = "deflate")]
@@ -174,6 +179,14 @@ fn echoes(place: &Place, proxies: &Proxies) -> Vec<Echo> {
         clients.push(slow.named("TLS byte by byte").by(&bytewise));
     }
     clients
+}
+
+/// Says for whom the proxy comes, at the port for that.
+fn header() -> ProxyHeader {
+    ProxyHeader::Relayed {
+        source: ([192, 0, 2, 7], 5000).into(),
+        destination: ([198, 51, 100, 1], 80).into(),
+    }
 }
 
 fn subscribers(place: &Place, proxies: &Proxies) -> Vec<Subscriber> {
