@@ -2,7 +2,7 @@
 # Installs what the tests need beyond Rust and runs every one of them:
 #
 #   rust         unit, integration and documentation tests
-#   chaos        hostile clients by the dozen beside good ones, for a minute
+#   chaos        hostile clients by the dozen beside good ones: a minute of attacks
 #   conformance  the Autobahn suite against both roles of the engine, and both over TLS
 #   strangers    the examples through clients that share no code with the engine (Python, Node)
 #   browser      the market feed's page in a real browser
@@ -76,7 +76,7 @@ run_programs() {
 }
 
 run_chaos() {
-    CHAOS_SECONDS=${CHAOS_SECONDS:-60} "${PATIENCE[@]}" cargo test "${TESTED[@]}" --test chaos
+    CHAOS_SECONDS=${CHAOS_SECONDS:-90} "${PATIENCE[@]}" cargo test "${TESTED[@]}" --test chaos
 }
 
 run_conformance() {

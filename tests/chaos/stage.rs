@@ -15,7 +15,7 @@ use crate::settings;
 /// A round is a quiet phase and one of chaos.
 const ROUND: Duration = Duration::from_secs(20);
 /// The share of a round that is quiet.
-const QUIET: f64 = 0.35;
+const QUIET: f64 = 0.25;
 
 /// Time is judged only where the server has its core for itself, or nearly so: others, the kernel's own
 /// work among them, use no more than this share of it.
