@@ -11,8 +11,8 @@
 //! ```
 //!
 //! runs it for so long, two thirds of it under attack, and draws how long echoes took and what the server
-//! held meanwhile; six seconds by default. How long echoes took is reported; it is judged only then, and only if it is absurd, for it
-//! depends on what else the machine does.
+//! held meanwhile; six seconds by default. How long echoes took is reported; it is judged only then, and
+//! only if it is absurd, for it depends on what else the machine does.
 
 #[path = "../support/mod.rs"]
 mod support;
