@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tickwire::{CloseCode, Limits, Outcome, SocketOptions};
 
 use super::support::{
-    Mode, Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
+    Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
 };
 use super::with_closes;
 
@@ -113,27 +113,29 @@ fn a_little_that_nobody_takes_is_counted_and_timed() {
 #[test]
 fn who_reads_slowly_is_let_be_for_as_long_as_it_does() {
     const TIMEOUT: Duration = Duration::from_millis(400);
-    let (ids, opened) = channel();
-    let (script, closes) = with_closes(Script::new());
-    let script = script.on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
-    let limits = Limits { write_timeout: Some(TIMEOUT), ..Limits::trusted() };
-    let socket_options = SocketOptions { notsent_lowat: Some(4 << 10), ..Default::default() };
-    let builder = Mode::Inline.builder().limits(limits).socket_options(socket_options);
-    let server = Running::start(builder.max_backpressure(64 << 20), script);
-    let client = server.dial().receive_len(4 << 10).connect();
-    let id = soon(&opened);
-    assert_eq!(server.handle().send(id, vec![0; 4 << 20]), Outcome::Sent);
-    let begin = Instant::now();
-    let mut piece = [0; 1024];
-    while begin.elapsed() < 3 * TIMEOUT {
-        assert!(client.socket().read(&mut piece).expect("more of it") > 0);
-        std::thread::sleep(TIMEOUT / 40);
-    }
-    assert_eq!(server.handle().stats().total.write_timeouts, 0);
-    assert!(server.handle().buffered_amount(id) > Some(0), "there is more");
-    let closed = soon(&closes);
-    assert_eq!(closed.reason, "the peer takes nothing of what is sent");
-    eventually("it is counted", || server.handle().stats().total.write_timeouts == 1);
+    in_each_mode_at_once(|mode| {
+        let (ids, opened) = channel();
+        let (script, closes) = with_closes(Script::new());
+        let script = script.on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
+        let limits = Limits { write_timeout: Some(TIMEOUT), ..Limits::trusted() };
+        let socket_options = SocketOptions { notsent_lowat: Some(4 << 10), ..Default::default() };
+        let builder = mode.builder().limits(limits).socket_options(socket_options);
+        let server = Running::start(builder.max_backpressure(64 << 20), script);
+        let client = server.dial().receive_len(4 << 10).connect();
+        let id = soon(&opened);
+        assert_eq!(server.handle().send(id, vec![0; 4 << 20]), Outcome::Sent);
+        let begin = Instant::now();
+        let mut piece = [0; 1024];
+        while begin.elapsed() < 3 * TIMEOUT {
+            assert!(client.socket().read(&mut piece).expect("more of it") > 0);
+            std::thread::sleep(TIMEOUT / 40);
+        }
+        assert_eq!(server.handle().stats().total.write_timeouts, 0);
+        assert!(server.handle().buffered_amount(id) > Some(0), "there is more");
+        let closed = soon(&closes);
+        assert_eq!(closed.reason, "the peer takes nothing of what is sent");
+        eventually("it is counted", || server.handle().stats().total.write_timeouts == 1);
+    });
 }
 
 #[test]
