@@ -106,9 +106,14 @@ impl<S: Service> EventLoop<S> {
         for reply in &replies.replies {
             let frames = &replies.frames[start..reply.end];
             start = reply.end;
-            if self.with_open(reply.id, |outlet| outlet.send_reply(frames, reply)).is_some() {
-                self.finish_turn(reply.id.index);
-                self.release(reply.id.index);
+            let key = reply.id.index;
+            let sent = self.with_open(reply.id, |outlet| outlet.send_reply(frames, reply));
+            if let Some(was_held) = sent {
+                self.finish_turn(key);
+                self.release(key);
+                if was_held {
+                    self.schedule(key);
+                }
             }
         }
         self.core.link.give_replies(replies);
@@ -171,8 +176,13 @@ impl<S: Service> EventLoop<S> {
 }
 
 impl Outlet<'_> {
-    fn send_reply(&mut self, frames: &[u8], reply: &Reply) {
+    /// Says whether the connection waited for callbacks: it could not be heard meanwhile.
+    fn send_reply(&mut self, frames: &[u8], reply: &Reply) -> bool {
         let Self { io, session, core } = self;
+        let was_held = io.awaits_callbacks();
+        if was_held {
+            io.heard(core);
+        }
         io.unhandled_len -= reply.handled_len;
         core.counters.sends_dropped += u64::from(reply.dropped_count);
         if !session.endpoint.is_close_sent() {
@@ -187,5 +197,6 @@ impl Outlet<'_> {
             }
         }
         self.core.link.directory.discharge(reply.id.index, frames.len());
+        was_held
     }
 }

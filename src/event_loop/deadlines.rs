@@ -265,6 +265,8 @@ fn due_in_phase<S>(connection: &Connection<S>, core: &Core) -> Due {
         }
         // It is not read: whether it is silent shows when its lane has room again.
         Phase::Open(_) if io.flags.contains(Flags::STALLED) => Due::At(None),
+        // Or when callbacks have worked through its share of it.
+        Phase::Open(_) if io.awaits_callbacks() => Due::At(None),
         Phase::Open(_) if io.must_wait() => readmission(io, core),
         Phase::Open(_) => match config
             .keep_alive

@@ -328,6 +328,11 @@ impl Io {
         full
     }
 
+    /// It is not read, and whatever else it waits for, callbacks have not worked through what it has sent.
+    pub(super) fn awaits_callbacks(&self) -> bool {
+        self.flags.contains(Flags::HELD) && self.unhandled_len > 0
+    }
+
     /// It has its share of a lane that others need too: it is not read until it has less.
     pub(super) fn hold_if_greedy<S: Service>(&mut self, service: &S, state: &S::State) -> bool {
         let greedy = self.unhandled_len > self.share(service, state);

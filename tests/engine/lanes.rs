@@ -243,6 +243,31 @@ fn a_client_whose_lane_is_stalled_is_not_silent() {
     assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
 }
 
+/// Nor is one that has its share of a lane which has room for others.
+#[test]
+fn a_client_that_has_its_share_of_a_lane_is_not_silent() {
+    const SHORT: Duration = Duration::from_millis(500);
+    const COUNT: usize = 30;
+    let (script, closes) = with_closes(Script::new());
+    let slow = Slow::start(builder().ping_interval(None).idle_timeout(SHORT), script);
+    let (mut blocked, _) = slow.block();
+    let text = "x".repeat(8_000);
+    let before = slow.server.handle().stats().total.bytes_received;
+    (0..COUNT).for_each(|_| blocked.send_text(&text));
+    // Longer than anybody may be silent.
+    std::thread::sleep(2 * SHORT);
+    let taken = slow.server.handle().stats().total.bytes_received - before;
+    assert!(taken < (COUNT * text.len()) as u64, "it is held back");
+    assert!(closes.try_recv().is_err(), "the client was given up while it was not read");
+    slow.release();
+    blocked.expect_text("unblocked");
+    for _ in 0..COUNT {
+        blocked.expect_text(&text);
+    }
+    // Now it is.
+    assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
+}
+
 /// The end of the stream is announced once; a stalled lane must not make the loop forget it.
 #[test]
 fn an_end_of_stream_behind_a_stalled_lane_is_met() {
