@@ -165,7 +165,8 @@ fn count_frames(io: &mut Io, messages_left: &mut u32, fragments: u32, event: Opt
 #[inline]
 fn must_hold<S: Service>(service: &S, io: &mut Io, core: &Core, open: &Open<S::State>) -> bool {
     let may_answer = io.queue.is_some() || io.unhandled_len > 0;
-    may_answer && (io.hold_if_full(core) || io.hold_if_greedy(service, &open.state))
+    let holds = may_answer && !io.flags.contains(Flags::CLOSE_ENCODED);
+    holds && (io.hold_if_full(core) || io.hold_if_greedy(service, &open.state))
 }
 
 /// Hands a message over, unless the handler has closed.

@@ -173,6 +173,8 @@ impl Outlet<'_> {
         }
         self.session.endpoint.close(&mut self.core.cork, code, reason, None);
         self.io.flags.insert(Flags::CLOSE_ENCODED);
+        // Whatever it was kept from being read for: only the peer's close frame is awaited.
+        self.io.flags.remove(Flags::HELD);
     }
 
     /// Fails the connection (RFC 6455 §7.1.7): sends a close frame and takes nothing more in.

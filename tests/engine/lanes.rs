@@ -301,6 +301,24 @@ fn a_closing_handshake_ends_while_the_lane_is_stalled() {
     slow.release();
 }
 
+/// Nor does anything more go there of a connection that has its share of it.
+#[test]
+fn a_closing_handshake_ends_while_its_share_of_the_lane_is_full() {
+    let (ids, opened) = channel();
+    let script = Script::new().on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
+    let slow = Slow::start(builder(), script);
+    let (mut blocked, _) = slow.block();
+    let id = opened.try_iter().last().expect("the blocked connection");
+    let messages = || slow.server.handle().stats().total.messages_received;
+    blocked.send_texts(std::iter::repeat_n(&*"x".repeat(8_000), 30));
+    assert!(settled(messages) < 30, "it is held back");
+    slow.server.handle().close(id, CloseCode::NORMAL, "enough");
+    assert_eq!(blocked.expect_close(1000), "enough");
+    blocked.close(1000, "");
+    blocked.expect_end();
+    slow.release();
+}
+
 /// `upgrade` runs on the handler threads too: one that blocks delays its lane alone.
 #[test]
 fn an_upgrade_may_block() {
