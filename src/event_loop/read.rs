@@ -48,6 +48,9 @@ impl<S: Service> EventLoop<S> {
         }
         let core = &mut self.core;
         let Some(len) = io.read(core, &mut self.read_buffer) else {
+            if io.stream.is_interrupted() {
+                return false;
+            }
             self.nothing_read(key);
             self.finish_turn(key);
             return true;
@@ -57,7 +60,7 @@ impl<S: Service> EventLoop<S> {
         if used < len {
             io.carry_over(core, &input[used..]);
         }
-        if len == self.read_buffer.len() {
+        if len == self.read_buffer.len() || io.stream.is_interrupted() {
             return false;
         }
         self.service.hand_over();
@@ -183,8 +186,7 @@ impl<S: Service> EventLoop<S> {
         } else {
             match io.read(&mut self.core, &mut self.read_buffer[carried..]) {
                 None => return self.nothing_read(key),
-                Some(len) if len < room => (len, Progress::Drained),
-                Some(len) => (len, Progress::More),
+                Some(len) => (len, io.progress(len, room)),
             }
         };
         if let Connection { io, phase: Phase::Open(open) } = connection {
@@ -212,6 +214,9 @@ impl<S: Service> EventLoop<S> {
     /// waits for its last bytes: to be written, or to be sent by callbacks.
     pub(super) fn nothing_read(&mut self, key: u32) -> Progress {
         if let Some(Connection { io, phase }) = self.connections.get_mut(key as usize) {
+            if io.stream.is_interrupted() {
+                return Progress::More;
+            }
             // A false alarm must not make the loop look for the end for ever.
             io.flags.keep_if(Flags::END_ANNOUNCED, io.flags.contains(Flags::FIN_RECEIVED));
             let waits = match phase {
@@ -295,7 +300,7 @@ impl<S: Service> EventLoop<S> {
             }
             Err(error) => fail(&mut self.service, io, core, open, &error),
         }
-        if len < room { Progress::Drained } else { Progress::More }
+        io.progress(len, room)
     }
 }
 
@@ -369,6 +374,12 @@ impl Io {
         self.note_read(core, result)
     }
 
+    /// What it says of the socket that `len` bytes have come where there was room for so many.
+    #[inline]
+    fn progress(&self, len: usize, room: usize) -> Progress {
+        if len < room && !self.stream.is_interrupted() { Progress::Drained } else { Progress::More }
+    }
+
     /// What a receive came to.
     #[inline]
     pub(super) fn note_read(
@@ -376,6 +387,12 @@ impl Io {
         core: &mut Core,
         result: io::Result<usize>,
     ) -> Option<usize> {
+        // A buffer is at most 1 GiB long.
+        let weight = result.as_ref().map_or(0, |len| *len) + self.stream.take_toll();
+        self.meter.bytes = self.meter.bytes.wrapping_sub(weight as i32);
+        if self.meter.bytes < 0 && weight > 0 {
+            self.settle(core);
+        }
         match result {
             Ok(0) => {
                 self.flags.insert(Flags::FIN_RECEIVED);
@@ -383,11 +400,6 @@ impl Io {
             }
             Ok(len) => {
                 core.counters.bytes_received += len as u64;
-                // A buffer is at most 1 GiB long.
-                self.meter.bytes = self.meter.bytes.wrapping_sub(len as i32);
-                if self.meter.bytes < 0 {
-                    self.settle(core);
-                }
                 Some(len)
             }
             Err(error) => {

@@ -94,6 +94,29 @@ impl Stream {
         })
     }
 
+    /// Whether the last read has stopped, full or not, though there may be more that nothing will
+    /// announce: TLS whose records bring next to nothing is read a few at a time.
+    #[inline]
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.is_interrupted(),
+        }
+    }
+
+    /// What was read since this was last asked counts as so many bytes more, where limits are for what
+    /// comes: TLS has records about it, and some without any plaintext.
+    #[inline]
+    pub fn take_toll(&mut self) -> usize {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => 0,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.take_toll(),
+        }
+    }
+
     /// Writes what the socket takes of `bytes`.
     ///
     /// # Errors

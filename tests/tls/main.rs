@@ -12,6 +12,7 @@ mod connector;
 mod ends;
 mod handshakes;
 mod misuse;
+mod records;
 mod settings;
 mod slow;
 mod traffic;

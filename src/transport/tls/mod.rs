@@ -14,6 +14,7 @@ mod scratch;
 mod session;
 mod settings;
 mod stream;
+mod toll;
 mod write;
 
 pub use acceptor::TlsAcceptor;

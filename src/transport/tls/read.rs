@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use super::TlsStream;
 use super::scratch::{MAX_PLAINTEXT_LEN, Scratch, with_scratch};
 use super::session::{Errand, Session, Step};
+use super::toll::{MAX_RECORDS_PER_READ, Toll};
 use crate::transport::StreamFault;
 
 /// Bytes that are read and dropped before a connection is given up, so that the alert is not lost to
@@ -24,11 +25,17 @@ const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\
 struct Reader<'a> {
     buffer: &'a mut [u8],
     filled: usize,
+    record_count: usize,
 }
 
 impl Reader<'_> {
     fn room(&self) -> usize {
         self.buffer.len() - self.filled
+    }
+
+    /// It has had its share of the thread, whatever it has got for that.
+    fn is_over(&self) -> bool {
+        self.record_count >= MAX_RECORDS_PER_READ
     }
 
     /// Takes what there is room for; returns how much that was.
@@ -47,14 +54,15 @@ impl Reader<'_> {
 
 impl TlsStream {
     /// Reads plaintext, up to the buffer's length; 0 is the end of the stream, cut off or not. The
-    /// handshake is carried on by the way.
+    /// handshake is carried on by the way. One read opens 512 records or few more: see
+    /// [`is_interrupted`](Self::is_interrupted).
     ///
     /// # Errors
     ///
     /// `WouldBlock` when nothing has come; `InvalidData` when what has come is no TLS, or not to be
     /// trusted: the peer has been told by an alert.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut reader = Reader { buffer, filled: 0 };
+        let mut reader = Reader { buffer, filled: 0, record_count: 0 };
         if !self.opened.is_empty() {
             self.read_opened(&mut reader);
         }
@@ -72,9 +80,10 @@ impl TlsStream {
         }
     }
 
-    /// Goes on until the socket has no more or the buffer is full. What it returns counts only if
-    /// nothing has been read.
+    /// Goes on until the socket has no more, the buffer is full, or too many records have brought too
+    /// little. What it returns counts only if nothing has been read.
     fn read_socket(&mut self, reader: &mut Reader<'_>, scratch: &mut Scratch) -> io::Result<usize> {
+        self.flags.interrupted = false;
         loop {
             if self.flags.peer_closed || self.fault.is_some() {
                 return self.end(reader);
@@ -101,11 +110,13 @@ impl TlsStream {
                 self.handshake_len = self.handshake_len.saturating_add((len - kept) as u32);
             }
             self.digest(reader, scratch, len);
-            if reader.room() == 0 || (is_drained && reader.filled > 0) {
+            let is_over = reader.is_over();
+            if is_over || reader.room() == 0 || (is_drained && reader.filled > 0) {
                 if self.flags.peer_closed || self.fault.is_some() {
                     return self.end(reader);
                 }
-                return Ok(reader.filled);
+                self.flags.interrupted = is_over;
+                return reader.or(Err(ErrorKind::WouldBlock.into()));
             }
         }
     }
@@ -117,19 +128,21 @@ impl TlsStream {
         output.clear();
         let mut at = 0;
         let result = loop {
-            if reader.room() == 0 && at < len {
+            if at < len && (reader.room() == 0 || reader.is_over()) {
                 self.flags.undigested = true;
                 break Ok(());
             }
             self.flags.undigested = false;
-            let opened = &mut self.opened;
+            let (opened, mut opened_len) = (&mut self.opened, 0);
             let open = |plaintext: &[u8]| {
+                opened_len += plaintext.len();
                 let taken = reader.take(plaintext);
                 opened.extend_from_slice(&plaintext[taken..]);
             };
             let (used, step) =
                 self.session.step(&mut input[at..len], output, &mut Errand::Nothing, open);
             at += used;
+            reader.record_count += self.charge(used, opened_len);
             match step {
                 // Another look would find nothing: what has come before the plaintext was dealt with on
                 // the way to it, nothing came behind it, and nothing is to be answered.
@@ -147,7 +160,7 @@ impl TlsStream {
         };
         self.keep(&input[at..len]);
         match result {
-            Ok(()) if self.sealed_in.len() > MAX_KEPT_LEN => {
+            Ok(()) if self.sealed_in.len() > MAX_KEPT_LEN && !self.flags.undigested => {
                 let error = rustls::Error::General("a handshake message is too long".into());
                 self.fail(&error, output);
             }
@@ -162,6 +175,18 @@ impl TlsStream {
                 self.fail(&error, output);
             }
         }
+    }
+
+    /// Charges what the peer has made us do for so much plaintext; returns the number of records.
+    #[inline]
+    pub(super) fn charge(&mut self, used: usize, opened_len: usize) -> usize {
+        // A handshake has limits of its own.
+        if !self.flags.established {
+            return 0;
+        }
+        let toll = Toll::of(used, opened_len);
+        self.toll = self.toll.saturating_add(toll.len as u32);
+        toll.records
     }
 
     /// Keeps what is not used up. A stream that waits for nothing keeps no memory.

@@ -5,6 +5,8 @@
 //! - A read that fills less than its buffer has taken all that the socket had.
 //! - What is decrypted and not read, or received and not decrypted, is there only after a read that
 //!   has filled its buffer: whoever does not read on then must remember to.
+//! - But for a read that is [interrupted](TlsStream::is_interrupted): there may be more, and no readiness
+//!   will announce it.
 //! - A write takes everything, or as much as there was room for: then the socket is full, and its
 //!   readiness will be announced. What has been encrypted and not written leaves before anything
 //!   else, with the next write or [`flush`](TlsStream::flush).
@@ -29,7 +31,7 @@ pub struct TlsStream {
     pub(super) session: Session,
     /// Received and not used up: part of a record, or what was beyond the reader's buffer.
     pub(super) sealed_in: Vec<u8>,
-    /// Decrypted and not read: at most a record. The first `read_len` bytes have been read.
+    /// Decrypted and not read: at most what had been received and was written past. The first `read_len` bytes have been read.
     pub(super) opened: Vec<u8>,
     pub(super) read_len: usize,
     /// Encrypted and not taken by the socket.
@@ -38,6 +40,8 @@ pub struct TlsStream {
     pub(super) known_len: usize,
     /// A client's first words, until the handshake is done.
     pub(super) early: Vec<u8>,
+    /// What has come beside plaintext, in bytes that it shall count as, and nobody has asked for.
+    pub(super) toll: u32,
     pub(super) fault: Option<Box<StreamFault>>,
     /// Received until the handshake was done.
     pub(super) handshake_len: u32,
@@ -54,6 +58,8 @@ pub(super) struct Flags {
     pub(super) told: bool,
     /// `sealed_in` may hold whole records.
     pub(super) undigested: bool,
+    /// The last read has stopped early.
+    pub(super) interrupted: bool,
     /// The peer has said that nothing follows.
     pub(super) peer_closed: bool,
     /// So have we.
@@ -95,10 +101,26 @@ impl TlsStream {
             sealed_out: Vec::new(),
             known_len: 0,
             early: Vec::new(),
+            toll: 0,
             fault: None,
             handshake_len: 0,
             flags: Flags::default(),
         }
+    }
+
+    /// Whether the last read has stopped, full or not, because so many records have brought so little:
+    /// there may be more to read.
+    #[inline]
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.flags.interrupted
+    }
+
+    /// What was read since this was last asked counts as so many bytes more: for its records, and for
+    /// those without plaintext.
+    #[inline]
+    pub fn take_toll(&mut self) -> usize {
+        std::mem::take(&mut self.toll) as usize
     }
 
     /// The socket below.

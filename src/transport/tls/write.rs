@@ -143,22 +143,27 @@ impl TlsStream {
     /// none, else a record that the reader had no room for is decrypted by the way.
     #[inline]
     fn run(&mut self, errand: &mut Errand<'_, '_>, output: &mut Output) -> io::Result<usize> {
-        loop {
+        let mut at = 0;
+        let result = loop {
+            let before = self.opened.len();
             let opened = &mut self.opened;
             let open = |plaintext: &[u8]| opened.extend_from_slice(plaintext);
-            let (used, step) = self.session.step(&mut self.sealed_in, output, errand, open);
-            self.sealed_in.drain(..used);
+            let (used, step) = self.session.step(&mut self.sealed_in[at..], output, errand, open);
+            at += used;
+            self.charge(used, self.opened.len() - before);
             match step {
                 Ok(Step::More | Step::Opened) => {}
-                Ok(Step::Settled(sealed)) => return Ok(sealed),
+                Ok(Step::Settled(sealed)) => break Ok(sealed),
                 Ok(Step::PeerClosed) => self.flags.peer_closed = true,
-                Ok(Step::Blocked) => return Err(ErrorKind::WouldBlock.into()),
+                Ok(Step::Blocked) => break Err(ErrorKind::WouldBlock.into()),
                 Err(error) => {
                     self.fail(&error, output);
-                    return Err(io::Error::new(ErrorKind::InvalidData, error));
+                    break Err(io::Error::new(ErrorKind::InvalidData, error));
                 }
             }
-        }
+        };
+        self.sealed_in.drain(..at);
+        result
     }
 
     /// Writes ciphertext; what the socket does not take waits.
