@@ -155,13 +155,10 @@ impl<S: Service> EventLoop<S> {
             }
             let Some(listener) = self.acceptor.listeners.get(index) else { return };
             match listener.accept() {
-                Ok(accepted) => {
-                    self.acceptor.count_one();
-                    match accepted.route {
-                        Route::Untrusted => self.turn_away(&accepted),
-                        Route::Direct | Route::Proxied => self.place(accepted),
-                    }
-                }
+                Ok(accepted) => match accepted.route {
+                    Route::Untrusted => self.turn_away(&accepted),
+                    Route::Direct | Route::Proxied => self.place(accepted),
+                },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if Listener::is_exhausted(&error) => {
                     self.core.counters.accept_pauses += 1;
@@ -188,6 +185,8 @@ impl<S: Service> EventLoop<S> {
             self.core.counters.over_address_limit += 1;
             return send_away(accepted.stream, TOO_MANY_CONNECTIONS);
         };
+        // Who is turned away at once takes nothing from those who come after.
+        self.acceptor.count_one();
         self.core.counters.accepted += 1;
         let emptiest = counts.enumerate().min_by_key(|&(_, count)| count).map_or(0, |(i, _)| i);
         let link = self.loops[emptiest].clone();

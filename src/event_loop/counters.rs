@@ -82,6 +82,9 @@ counters! {
     slow_heads,
     /// Upgrades refused with 403 because their origin is not among `allowed_origins`.
     origins_refused,
+    /// Requests answered with 503 because the lanes of all handler threads were full, or because none had
+    /// decided within `handshake_timeout`.
+    requests_shed,
     /// Connections given up because they took nothing of what was sent for `write_timeout`.
     write_timeouts,
     /// Connections closed with 1001 because they had reached their `max_lifetime`.

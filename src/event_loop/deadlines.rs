@@ -147,6 +147,9 @@ impl<S: Service> EventLoop<S> {
     /// not waited for.
     fn give_up(&mut self, key: u32, reason: &str) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        if matches!(connection.phase, Phase::Deciding(_)) {
+            return self.give_decision_up(key);
+        }
         let io = &mut connection.io;
         if matches!(connection.phase, Phase::Request(_)) && !io.carried().is_empty() {
             let mut response = Vec::new();
@@ -255,7 +258,9 @@ fn due_in_phase<S>(connection: &Connection<S>, core: &Core) -> Due {
         Phase::Proxied(_) => limit(config.handshake_timeout, "the PROXY header took too long"),
         Phase::Request(_) if io.must_wait() => readmission(io, core),
         Phase::Request(_) => limit(config.handshake_timeout, "the request took too long"),
-        Phase::Deciding(_) => Due::At(None),
+        Phase::Deciding(_) => {
+            limit(config.handshake_timeout, "the handler took too long to decide")
+        }
         Phase::Lingering => limit(config.close_timeout, "the peer did not end the connection"),
         Phase::Open(open) if open.session.endpoint.is_close_sent() => {
             limit(config.close_timeout, "the peer did not answer the close frame")

@@ -95,4 +95,6 @@ pub(crate) enum Answer<S> {
     Now(Decision, Option<S>),
     /// A [`Command::Decide`](super::Command::Decide) will say.
     Later(S),
+    /// Nobody has the time for it.
+    Overloaded,
 }

@@ -78,7 +78,14 @@ impl<S: Service> EventLoop<S> {
                 if let Phase::Request(arriving) = phase {
                     let deciding = Deciding { state, arriving, upgrade, response: rules };
                     connection.phase = Phase::Deciding(Box::new(deciding));
+                    // The decision has as much time as the request had.
+                    connection.io.since = self.core.now;
                 }
+            }
+            Answer::Overloaded => {
+                self.core.counters.requests_shed += 1;
+                rules.keep_alive = false;
+                self.respond(key, rules, &overloaded());
             }
         }
     }
@@ -118,6 +125,20 @@ impl<S: Service> EventLoop<S> {
             // Only a valid upgrade request is ever answered with an upgrade.
             (Decision::Upgrade { .. }, ..) => self.remove(key, "not an upgrade request"),
         }
+    }
+
+    /// No handler thread has decided in time: who asked is told so, and the decision will find nobody.
+    pub(super) fn give_decision_up(&mut self, key: u32) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        if let Phase::Deciding(deciding) = &connection.phase {
+            self.core.counters.requests_shed += 1;
+            let ResponseRules { head_request, version, .. } = deciding.response;
+            let mut bytes = Vec::new();
+            overloaded().encode(head_request, version, false, &mut bytes);
+            self.core.counters.http_responses += 1;
+            connection.io.send_opaque(&mut self.core, bytes);
+        }
+        self.remove(key, "the handler took too long to decide");
     }
 
     fn open(
@@ -198,4 +219,12 @@ impl<S: Service> EventLoop<S> {
         }
         self.schedule(key);
     }
+}
+
+/// Handler threads have more to do than they get done.
+fn overloaded() -> Response {
+    let retry_after = http::HeaderValue::from_static("5");
+    Response::new(StatusCode::SERVICE_UNAVAILABLE)
+        .header(http::header::RETRY_AFTER, retry_after)
+        .body("text/plain; charset=utf-8", "too much to do: try again later\n")
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use http::header::{AsHeaderName, CONNECTION, COOKIE, HOST, ORIGIN, UPGRADE};
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use super::content::Content;
 use super::error::HandshakeError;
@@ -74,6 +74,14 @@ impl Request {
             #[cfg(feature = "tls")]
             tls: None,
         })
+    }
+
+    /// What it takes in memory, about.
+    pub(crate) fn held_len(&self) -> usize {
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            2 * size_of::<HeaderValue>() + name.as_str().len() + value.len()
+        };
+        size_of::<Self>() + self.target().len() + self.headers.iter().map(header).sum::<usize>()
     }
 
     /// The method; never `CONNECT`.

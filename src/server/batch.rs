@@ -28,8 +28,8 @@ pub(super) struct Batch {
     whose: Whose,
     /// What the lane was charged for it.
     pub(super) weight: usize,
-    /// Bytes of messages in buffers of their own.
-    assembled_len: usize,
+    /// Bytes of requests, and of messages in buffers of their own.
+    apart_len: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,9 +82,11 @@ impl Batch {
 
     #[inline]
     pub(super) fn push(&mut self, id: ConnectionId, job: Job) {
-        if let Job::Assembled(message) = &job {
-            self.assembled_len += message.len();
-        }
+        self.apart_len += match &job {
+            Job::Assembled(message) => message.len(),
+            Job::Request { request, .. } => request.held_len(),
+            _ => 0,
+        };
         let whose = Whose::Of(place_of(id));
         self.whose = match self.whose {
             Whose::Nobodys => whose,
@@ -135,7 +137,7 @@ impl Batch {
 
     /// What it counts in a lane that is full at `max_len` bytes.
     pub(super) fn weigh(&self, max_len: usize) -> usize {
-        let held = self.payloads.len() + self.assembled_len + self.jobs.len() * size_of::<Job>();
+        let held = self.payloads.len() + self.apart_len + self.jobs.len() * size_of::<Job>();
         held.max(max_len / BATCH_COUNT)
     }
 
@@ -145,7 +147,7 @@ impl Batch {
         self.jobs.clear();
         self.payload_at = 0;
         self.whose = Whose::Nobodys;
-        self.assembled_len = 0;
+        self.apart_len = 0;
         self.payloads.capacity() <= MAX_KEPT_LEN
     }
 }

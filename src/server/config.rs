@@ -36,7 +36,7 @@ pub struct Config {
     /// How long a connection may be silent. Defaults: a ping after 30 s, the end after 60 s.
     pub keep_alive: KeepAlive,
     /// How long a client may take for its request, from the connection or the last response on.
-    /// Beyond: HTTP status 408. Default: 10 s.
+    /// Beyond: HTTP status 408. A handler thread has as long to decide upon it. Beyond: 503. Default: 10 s.
     pub handshake_timeout: Duration,
     /// How long the peer may take to answer a close frame, and to end the connection after it.
     /// Default: 5 s.

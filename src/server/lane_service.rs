@@ -78,8 +78,13 @@ impl Service for LaneService {
     type State = usize;
 
     fn request(&mut self, id: ConnectionId, request: Request, upgrade: bool) -> Answer<usize> {
-        let lane = self.next;
-        self.next = (lane + 1) % self.lanes.len();
+        let count = self.lanes.len();
+        let mut turns = (0..count).map(|turn| (self.next + turn) % count);
+        // A connection is on its lane for life: not on one that is full already.
+        let Some(lane) = turns.find(|&lane| !self.lanes[lane].stalled) else {
+            return Answer::Overloaded;
+        };
+        self.next = (lane + 1) % count;
         self.push(lane, id, Job::Request { request: Box::new(request), upgrade });
         Answer::Later(lane)
     }

@@ -348,3 +348,48 @@ fn an_upgrade_may_block() {
     release.send(()).expect("it waits");
     slow.join().expect("the slow client");
 }
+
+/// Whoever asks while the only handler thread is at something else is told so in time, and what is decided
+/// later concerns nobody.
+#[test]
+fn a_request_that_is_not_decided_upon_in_time_is_answered_with_503() {
+    let (script, closes) = with_closes(Script::new());
+    let builder = builder().handler_threads(1).handshake_timeout(Duration::from_millis(300));
+    let slow = Slow::start(builder, script);
+    let (mut blocked, _) = slow.block();
+    let response = slow.server.dial().refused();
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));
+    let total = || slow.server.handle().stats().total;
+    assert_eq!((total().requests_shed, total().upgraded), (1, 1));
+    slow.release();
+    blocked.expect_text("unblocked");
+    // It was let in, and heard of the end at once.
+    assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
+    blocked.leave();
+    slow.connect(|_| true).0.leave();
+    assert_eq!(total().upgraded, 2);
+}
+
+/// A full lane takes no request, however long that might wait.
+#[test]
+fn requests_are_answered_with_503_while_all_lanes_are_full() {
+    let slow = Slow::start(builder().handler_threads(1), Script::new());
+    let (mut blocked, _) = slow.block();
+    let text = "quiet".repeat(MAX_LANE_LEN / 5);
+    for _ in 0..2 {
+        slow.fill_lane(&blocked, &text);
+    }
+    let total = || slow.server.handle().stats().total;
+    // Each request before is in the lane; the kernel may bring the flood in several turns.
+    eventually("a request is refused", || {
+        let waiting = slow.server.dial().send();
+        std::thread::sleep(Duration::from_millis(20));
+        drop(waiting);
+        total().requests_shed > 0
+    });
+    assert_eq!(slow.server.dial().refused().status, 503);
+    slow.release();
+    blocked.expect_text("unblocked");
+    blocked.leave();
+    slow.connect(|_| true).0.leave();
+}

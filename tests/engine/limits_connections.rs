@@ -114,6 +114,32 @@ fn those_who_come_too_fast_wait_and_are_served() {
     });
 }
 
+/// Those who are turned away at once take nothing from others.
+#[test]
+fn who_comes_too_often_from_one_address_does_not_use_up_what_may_come_from_all() {
+    in_each_mode(|mode| {
+        let limits = Limits {
+            accept_rate: Some(Rate::new(1, 4)),
+            max_connections_per_address: Some(1),
+            ..Limits::trusted()
+        };
+        let server = Running::start(limited(mode.builder(), limits), Script::echo());
+        let mut first = server.connect();
+        for _ in 0..20 {
+            let socket = Socket::connect_plain(&server.address(), None).expect("connect");
+            while socket.read(&mut [0; 200]).is_ok_and(|len| len > 0) {}
+        }
+        let mut other = server.dial().from([127, 0, 0, 2].into()).connect();
+        for client in [&mut first, &mut other] {
+            client.send_text("hello");
+            client.expect_text("hello");
+        }
+        let stats = || server.handle().stats().total;
+        eventually("all are counted", || stats().accepted == 2 && stats().over_address_limit == 20);
+        assert_eq!(stats().accept_waits, 0);
+    });
+}
+
 /// Behind a proxy it is the client's address that counts, not the proxy's.
 #[test]
 fn clients_of_a_proxy_are_counted_by_their_own_addresses() {
