@@ -360,14 +360,14 @@ fn a_request_that_is_not_decided_upon_in_time_is_answered_with_503() {
     let response = slow.server.dial().refused();
     assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));
     let total = || slow.server.handle().stats().total;
-    assert_eq!((total().requests_shed, total().upgraded), (1, 1));
+    eventually("it is counted", || (total().requests_shed, total().upgraded) == (1, 1));
     slow.release();
     blocked.expect_text("unblocked");
     // It was let in, and heard of the end at once.
     assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
     blocked.leave();
     slow.connect(|_| true).0.leave();
-    assert_eq!(total().upgraded, 2);
+    eventually("one has been let in", || total().upgraded == 2);
 }
 
 /// A full lane takes no request, however long that might wait.
