@@ -16,6 +16,7 @@ use super::outlet::{MAX_CORK_LEN, SPLIT_FROM_LEN};
 use super::post::OwnMail;
 use super::throttle::Throttling;
 use super::timer_wheel::{Clock, Tick, TimerWheel};
+use super::unfinished::Unfinished;
 use crate::buf::{Pool, WriteQueue};
 use crate::protocol::{Role, Workspace};
 
@@ -65,6 +66,7 @@ pub(crate) struct Core {
     /// While no more than this waits for the loop's connections, in bytes, all loops together are within
     /// their limit.
     pub(super) queued_share: u64,
+    pub(super) unfinished: Unfinished,
     pub(super) counters: Counters,
 }
 
@@ -91,6 +93,7 @@ impl Core {
             throttled: HashMap::new(),
             lifetimes: Lifetimes::new(),
             queued_share: queued_share(&config, loop_count),
+            unfinished: Unfinished::new(&config, loop_count),
             counters: Counters::default(),
             link,
             config,

@@ -47,6 +47,11 @@ macro_rules! counters {
                 self.bytes_queued.load(Ordering::Relaxed)
             }
 
+            /// Bytes that have come to the loop of what is not whole.
+            pub(super) fn bytes_unfinished(&self) -> u64 {
+                self.bytes_unfinished.load(Ordering::Relaxed)
+            }
+
             pub(crate) fn read(&self) -> Counters {
                 Counters { $($name: self.$name.load(Ordering::Relaxed),)* }
             }
@@ -92,6 +97,9 @@ counters! {
     /// Connections closed with 1013, the slowest first, because more waited for all connections together
     /// than `max_queued_len`.
     queues_shed,
+    /// Connections closed with 1013, those of whom the most had come first, because more had come of all
+    /// connections' messages and requests that were not whole than `max_unfinished_len`.
+    unfinished_shed,
     /// Opening handshakes that were accepted.
     upgraded,
     /// HTTP requests answered otherwise: plain ones, refused upgrades, malformed ones.
@@ -139,6 +147,9 @@ counters! {
     bytes_sent,
     /// Bytes that wait in the write queues now.
     bytes_queued,
+    /// Bytes that had come of messages and requests that were not whole, when they were last added up:
+    /// each time that an eighth of what a loop may have of `max_unfinished_len` has come.
+    bytes_unfinished,
     /// Compressors that connections have of their own now: see
     /// [`DedicatedCompression`](crate::DedicatedCompression).
     dedicated_compressors,

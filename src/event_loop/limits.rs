@@ -59,6 +59,10 @@ pub struct Limits {
     /// with 1013, and what waits for them is dropped. `None`: what each may have, times connections.
     /// Default: 1 GiB; trusted: `None`.
     pub max_queued_len: Option<usize>,
+    /// Bytes that may have come of messages and requests that are not whole, of all connections together, an
+    /// eighth more or less. Beyond: those of whom the most has come are closed with 1013. `None`: what each
+    /// may have, times connections. Default: 1 GiB; trusted: `None`.
+    pub max_unfinished_len: Option<usize>,
     /// How long the socket of a connection may take nothing of what waits for it, as when its client does
     /// not read. Beyond: the connection is given up; nothing that was sent to it would arrive. A client that
     /// reads slowly is not, as long as it reads what the system has taken over
@@ -92,6 +96,7 @@ impl Limits {
             min_head_rate: Some(500),
             head_grace: Duration::from_secs(3),
             max_queued_len: Some(1 << 30),
+            max_unfinished_len: Some(1 << 30),
             write_timeout: Some(Duration::from_secs(30)),
             max_lifetime: Some(Duration::from_secs(24 * 3600)),
             lifetime_jitter: Duration::from_secs(2 * 3600),
@@ -115,6 +120,7 @@ impl Limits {
             min_head_rate: None,
             head_grace: Duration::from_secs(3),
             max_queued_len: None,
+            max_unfinished_len: None,
             write_timeout: None,
             max_lifetime: None,
             lifetime_jitter: Duration::from_secs(2 * 3600),
@@ -130,7 +136,11 @@ impl Limits {
     /// The same for messages of up to `len` bytes, in one frame or in many.
     #[must_use]
     pub const fn with_messages_up_to(self, len: usize) -> Self {
-        Self { max_message_len: len, max_frame_len: len, ..self }
+        let max_unfinished_len = match self.max_unfinished_len {
+            Some(all) if all < len => Some(len),
+            all => all,
+        };
+        Self { max_message_len: len, max_frame_len: len, max_unfinished_len, ..self }
     }
 
     /// Those that the protocol itself looks after.

@@ -47,6 +47,7 @@ mod timer_wheel;
 #[cfg(feature = "tls")]
 mod tls;
 mod turn;
+mod unfinished;
 mod upgrade;
 mod withdraw;
 mod write;

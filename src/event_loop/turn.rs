@@ -168,6 +168,7 @@ impl<S: Service> EventLoop<S> {
             self.withdraw(now);
         }
         self.shed();
+        self.shed_unfinished();
         self.core.counters.turns += 1;
         self.core.count_deflated();
         self.core.link.counters.publish(&self.core.counters);

@@ -334,6 +334,12 @@ impl Endpoint {
         self.assembly.is_none() && self.closing == Closing::Open
     }
 
+    /// Payload bytes that have arrived of a message that is not whole, inflated if it is compressed.
+    #[must_use]
+    pub fn assembled_len(&self) -> usize {
+        self.assembly.as_ref().map_or(0, |assembly| Assembly::len(assembly))
+    }
+
     /// Payload bytes of the current data frame that have not arrived: 0 between frames.
     #[inline]
     #[must_use]

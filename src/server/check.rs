@@ -71,6 +71,13 @@ fn check_limits(limits: &Limits) -> Result<()> {
     if let Some(len) = limits.max_queued_len {
         in_range("limits.max_queued_len", len, 64 << 10, 1 << 50)?;
     }
+    if let Some(len) = limits.max_unfinished_len {
+        let field = "limits.max_unfinished_len";
+        in_range(field, len, 64 << 10, 1 << 50)?;
+        if len < limits.max_message_len {
+            return Err(Error::config(field, "is less than limits.max_message_len"));
+        }
+    }
     lasting("limits.write_timeout", limits.write_timeout)?;
     check_lifetime(limits)
 }
@@ -211,6 +218,8 @@ mod tests {
                 c.allowed_origins = Some(origins);
             }),
             ("limits.max_queued_len", |c| c.limits.max_queued_len = Some(1)),
+            ("limits.max_unfinished_len", |c| c.limits.max_unfinished_len = Some(1)),
+            ("limits.max_unfinished_len", |c| c.limits.max_unfinished_len = Some(1 << 19)),
             ("limits.write_timeout", |c| c.limits.write_timeout = Some(Duration::ZERO)),
             ("limits.max_lifetime", |c| c.limits.max_lifetime = Some(Duration::MAX)),
             ("limits.lifetime_jitter", |c| {

@@ -191,6 +191,16 @@ impl Stream {
         }
     }
 
+    /// Bytes that have been received and wait here to be read: only TLS keeps any.
+    #[must_use]
+    pub fn unread_len(&self) -> usize {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => 0,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.unread_len(),
+        }
+    }
+
     /// How many bytes more (or, negative, fewer) wait here than when this was asked before.
     #[inline]
     pub fn unflushed_change(&mut self) -> isize {

@@ -1,7 +1,8 @@
-//! What may wait for all connections together.
+//! What may wait for all connections together, and what may have come of them.
 
 use std::sync::mpsc::channel;
 
+use tickwire::frame::{OpCode, encode_frame};
 use tickwire::{Limits, SocketOptions};
 
 use super::support::{Received, Running, Script, eventually, in_each_mode_at_once, soon};
@@ -49,5 +50,47 @@ fn when_too_much_waits_for_all_the_slowest_is_closed_with_1013() {
         assert!(count < many, "what waited for it has been dropped");
         let waiting = clients.each_ref().map(|(_, id)| server.handle().buffered_amount(*id));
         assert!(matches!(waiting, [Some(1..), _, Some(1..)]), "{waiting:?}");
+    });
+}
+
+/// Messages that do not end are let be while there is room for them all, and then the longest go.
+#[test]
+fn when_too_much_comes_of_messages_that_do_not_end_the_longest_are_closed_with_1013() {
+    in_each_mode_at_once(|mode| {
+        let limits = Limits {
+            max_unfinished_len: Some(512 << 10),
+            max_message_len: 256 << 10,
+            max_frame_len: 256 << 10,
+            ..Limits::trusted()
+        };
+        let builder = mode.builder().event_loops(1).limits(limits);
+        let server = Running::start(builder, Script::echo());
+        let begin = |len: usize| {
+            let client = server.connect();
+            let mut frame = Vec::new();
+            let message = [b'x'; 200 << 10];
+            encode_frame(&mut frame, true, OpCode::Text, Some([0; 4]), &message);
+            let rest = frame.split_off(frame.len() - message.len() + len);
+            client.send_raw(&frame);
+            (client, rest)
+        };
+        let total = || server.handle().stats().total;
+        let received = |len: u64| eventually("it has come", || total().bytes_received >= len);
+        let mut few: Vec<_> = (0..4).map(|_| begin(40 << 10)).collect();
+        let (mut longest, _) = begin(190 << 10);
+        received(350 << 10);
+        assert_eq!(total().unfinished_shed, 0);
+        let more: Vec<_> = (0..3).map(|_| begin(100 << 10)).collect();
+        let reason = "too long to come while too much comes for all";
+        longest.expect(Received::Close(1013, reason.into()));
+        eventually("they are counted", || (1..=3).contains(&total().unfinished_shed));
+        assert!(total().bytes_unfinished <= 512 << 10);
+        drop((longest, more));
+        eventually("those with little are left", || server.handle().stats().connections == 4);
+        // Their messages come whole.
+        for (client, rest) in &mut few {
+            client.send_raw(rest);
+            client.expect_text(&"x".repeat(200 << 10));
+        }
     });
 }

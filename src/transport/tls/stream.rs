@@ -108,6 +108,12 @@ impl TlsStream {
         }
     }
 
+    /// Bytes that have been received and not read, decrypted or not.
+    #[must_use]
+    pub fn unread_len(&self) -> usize {
+        self.sealed_in.len() + self.opened.len() - self.read_len
+    }
+
     /// Whether the last read has stopped, full or not, because so many records have brought so little:
     /// there may be more to read.
     #[inline]

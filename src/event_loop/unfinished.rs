@@ -1,0 +1,107 @@
+//! What has come of requests and messages that are not whole, of all connections together.
+//!
+//! It is added up only once so much has come since the last time that it may matter: messages that come
+//! whole cost a comparison a turn.
+
+use super::Closed;
+use super::EventLoop;
+use super::config::LoopConfig;
+use super::connection::{Connection, Open, Phase};
+use super::frames::end_input;
+use super::service::Service;
+use crate::frame::CloseCode;
+
+/// The part of a loop's share that comes until it is added up again, and that is made room for.
+const STEP_DIVISOR: u64 = 8;
+
+/// When a loop looks, and what it may have then.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    /// While no loop has more, all together are within the limit.
+    share: u64,
+    /// It is added up when the loop has taken in so much.
+    look_at: u64,
+}
+
+impl Unfinished {
+    pub(super) fn new(config: &LoopConfig, loop_count: usize) -> Self {
+        let share = |len: usize| (len / loop_count.max(1)) as u64;
+        let share = config.limits.max_unfinished_len.map_or(u64::MAX, share);
+        Self { share, look_at: share / STEP_DIVISOR }
+    }
+}
+
+impl<S: Service> EventLoop<S> {
+    /// Closes those of whom the most has come while more has come than may.
+    #[inline]
+    pub(super) fn shed_unfinished(&mut self) {
+        if self.core.taken_in() > self.core.unfinished.look_at {
+            self.add_up_unfinished();
+        }
+    }
+
+    #[cold]
+    fn add_up_unfinished(&mut self) {
+        let share = self.core.unfinished.share;
+        self.core.unfinished.look_at = self.core.taken_in().saturating_add(share / STEP_DIVISOR);
+        let mut longest: Vec<(usize, u32)> = self
+            .connections
+            .iter()
+            .map(|(key, connection)| (connection.unfinished_len(), key as u32))
+            .filter(|&(len, _)| len > 0)
+            .collect();
+        let mut own: u64 = longest.iter().map(|&(len, _)| len as u64).sum();
+        if own > share && own.saturating_add(self.unfinished_elsewhere()) > self.max_unfinished() {
+            longest.sort_unstable_by(|a, b| b.cmp(a));
+            for (len, key) in longest {
+                if own <= share - share / STEP_DIVISOR {
+                    break;
+                }
+                own -= len as u64;
+                self.core.counters.unfinished_shed += 1;
+                self.shed_unfinished_one(key);
+            }
+        }
+        self.core.counters.bytes_unfinished = own;
+    }
+
+    fn max_unfinished(&self) -> u64 {
+        self.core.config.limits.max_unfinished_len.map_or(u64::MAX, |len| len as u64)
+    }
+
+    fn unfinished_elsewhere(&self) -> u64 {
+        let is_other = |index: usize| index != usize::from(self.core.link.index);
+        let others = self.loops.iter().enumerate().filter(|&(index, _)| is_other(index));
+        others.map(|(_, link)| link.counters.bytes_unfinished()).sum()
+    }
+
+    fn shed_unfinished_one(&mut self, key: u32) {
+        const REASON: &str = "too long to come while too much comes for all";
+        let Some(Connection { io, phase: Phase::Open(open) }) =
+            self.connections.get_mut(key as usize)
+        else {
+            return self.remove(key, REASON);
+        };
+        if open.session.endpoint.is_input_ended() {
+            return self.remove(key, REASON);
+        }
+        let core = &mut self.core;
+        let (code, reason) = (CloseCode::TRY_AGAIN_LATER, REASON.to_owned());
+        let closed = Closed { code, reason, was_clean: false };
+        end_input(&mut self.service, io, core, open, closed);
+        io.drop_carry(core);
+        self.service.hand_over();
+        self.finish_turn(key);
+    }
+}
+
+impl<S> Connection<S> {
+    /// Bytes that have come and are no whole request or message, or have not been looked at.
+    fn unfinished_len(&self) -> usize {
+        let message = match &self.phase {
+            Phase::Open(Open { session, .. }) => session.endpoint.assembled_len(),
+            _ => 0,
+        };
+        message + self.io.carried().len() + self.io.stream.unread_len()
+    }
+}
