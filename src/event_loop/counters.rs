@@ -87,6 +87,8 @@ counters! {
     slow_heads,
     /// Upgrades refused with 403 because their origin is not among `allowed_origins`.
     origins_refused,
+    /// Connections closed because they had `max_subscriptions` and came to one more.
+    subscription_floods,
     /// Requests answered with 503 because the lanes of all handler threads were full, or because none had
     /// decided within `handshake_timeout`.
     requests_shed,

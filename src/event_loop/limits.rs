@@ -43,6 +43,9 @@ pub struct Limits {
     /// Pings and pongs of one connection. Beyond: as with [`message_rate`](Self::message_rate). `None`: as
     /// many as come. Default: 20 a second, 200 at once; trusted: `None`.
     pub control_frame_rate: Option<Rate>,
+    /// Topics that a connection may subscribe to, and prefixes, all together: its handler may do so because
+    /// the client asks for it. Beyond: close code 1008. `None`: any number. Default: 10,000; trusted: `None`.
+    pub max_subscriptions: Option<u32>,
     /// How long a client may go on sending more than these three rates, held back again and again. Beyond:
     /// close code 1008; HTTP status 429 before the upgrade. Default: 10 s in both.
     pub max_excess_time: Duration,
@@ -92,6 +95,7 @@ impl Limits {
             message_rate: Some(Rate::new(1000, 4000)),
             byte_rate: Some(Rate::new(4 << 20, 16 << 20)),
             control_frame_rate: Some(Rate::new(20, 200)),
+            max_subscriptions: Some(10_000),
             max_excess_time: Duration::from_secs(10),
             min_head_rate: Some(500),
             head_grace: Duration::from_secs(3),
@@ -116,6 +120,7 @@ impl Limits {
             message_rate: None,
             byte_rate: None,
             control_frame_rate: None,
+            max_subscriptions: None,
             max_excess_time: Duration::from_secs(10),
             min_head_rate: None,
             head_grace: Duration::from_secs(3),

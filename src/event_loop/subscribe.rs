@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::connection::Session;
+use super::outlet::Outlet;
 use super::service::Service;
 use super::{ConnectionId, EventLoop};
+use crate::frame::CloseCode;
 use crate::pubsub::{Begin, Removed, SubscribeOptions, Subscription, TopicCore, TopicId};
 
 impl<S: Service> EventLoop<S> {
@@ -16,10 +18,9 @@ impl<S: Service> EventLoop<S> {
         subscription: &Subscription,
     ) {
         let new = self.with_open(id, |outlet| {
-            let session = &mut *outlet.session;
-            let new = !session.topics().contains(&topic.id()) && !session.endpoint.is_close_sent();
+            let new = !outlet.session.topics().contains(&topic.id()) && may_subscribe(outlet);
             if new {
-                session.subscriptions_mut().topics.push(topic.id());
+                outlet.session.subscriptions_mut().topics.push(topic.id());
             }
             new
         });
@@ -29,6 +30,10 @@ impl<S: Service> EventLoop<S> {
             });
         } else {
             topic.remove_interest(usize::from(self.core.link.index));
+            if new == Some(false) {
+                // It may have been closed for that.
+                self.finish_turn(id.index);
+            }
         }
     }
 
@@ -51,11 +56,11 @@ impl<S: Service> EventLoop<S> {
         options: SubscribeOptions,
     ) {
         let new = self.with_open(id, |outlet| {
-            let is_close_sent = outlet.session.endpoint.is_close_sent();
-            let prefixes = &mut outlet.session.subscriptions_mut().prefixes;
-            let new = !is_close_sent && !prefixes.iter().any(|subscribed| **subscribed == *prefix);
+            let prefixes = &outlet.session.subscriptions_mut().prefixes;
+            let is_one = prefixes.iter().any(|subscribed| **subscribed == *prefix);
+            let new = !is_one && may_subscribe(outlet);
             if new {
-                prefixes.push(prefix.into());
+                outlet.session.subscriptions_mut().prefixes.push(prefix.into());
             }
             new
         });
@@ -63,6 +68,9 @@ impl<S: Service> EventLoop<S> {
             self.prefixes.insert(prefix, id.index, options);
         } else {
             self.topics.remove_prefix(prefix, usize::from(self.core.link.index));
+            if new == Some(false) {
+                self.finish_turn(id.index);
+            }
         }
     }
 
@@ -113,4 +121,20 @@ impl<S: Service> EventLoop<S> {
             self.topics.remove_prefix(prefix, usize::from(self.core.link.index));
         }
     }
+}
+
+/// Whether the connection may have one more subscription; if it has as many as it may, it is closed.
+fn may_subscribe(outlet: &mut Outlet<'_>) -> bool {
+    if outlet.session.endpoint.is_close_sent() {
+        return false;
+    }
+    let subscriptions = outlet.session.subscriptions_mut();
+    let count = subscriptions.topics.len() + subscriptions.prefixes.len();
+    let limit = outlet.core.config.limits.max_subscriptions;
+    let may = limit.is_none_or(|limit| count < limit as usize);
+    if !may {
+        outlet.core.counters.subscription_floods += 1;
+        outlet.fail(CloseCode::POLICY_VIOLATION, "too many subscriptions");
+    }
+    may
 }

@@ -66,6 +66,7 @@ fn check_limits(limits: &Limits) -> Result<()> {
     check_rate("limits.message_rate", limits.message_rate, 2, MAX_BURST)?;
     check_rate("limits.byte_rate", limits.byte_rate, 2048, i32::MAX as u32)?;
     check_rate("limits.control_frame_rate", limits.control_frame_rate, 2, MAX_CONTROL_BURST)?;
+    at_least_one("limits.max_subscriptions", limits.max_subscriptions)?;
     lasting("limits.max_excess_time", Some(limits.max_excess_time))?;
     at_least_one("limits.min_head_rate", limits.min_head_rate)?;
     if let Some(len) = limits.max_queued_len {
@@ -217,6 +218,7 @@ mod tests {
                 let origins = AllowedOrigins::new(["example.com"], NoOrigin::Accepted);
                 c.allowed_origins = Some(origins);
             }),
+            ("limits.max_subscriptions", |c| c.limits.max_subscriptions = Some(0)),
             ("limits.max_queued_len", |c| c.limits.max_queued_len = Some(1)),
             ("limits.max_unfinished_len", |c| c.limits.max_unfinished_len = Some(1)),
             ("limits.max_unfinished_len", |c| c.limits.max_unfinished_len = Some(1 << 19)),

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use tickwire::CloseCode;
 use tickwire::handshake::HeadLimits;
+use tickwire::{CloseCode, Limits, SubscribeOptions};
 
 use super::support::{
-    Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, is_over_tls, soon,
+    Client, Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, is_over_tls,
+    soon,
 };
 use super::with_closes;
 
@@ -173,5 +174,49 @@ fn connections_beyond_the_limit_get_503_until_others_leave() {
         eventually("there is room again", || server.handle().stats().connections == 2);
         server.connect().leave();
         eventually("it is counted", || server.handle().stats().total.over_capacity == 5);
+    });
+}
+
+/// Prefixes count as topics do, and once more for each topic that begins so; what is subscribed to already
+/// does not.
+#[test]
+fn a_subscription_too_many_is_answered_with_1008() {
+    in_each_mode(|mode| {
+        let script = Script::new().on_text(|ctx, name| {
+            match name.strip_suffix('*') {
+                Some(prefix) => {
+                    ctx.subscribe_prefix(prefix, SubscribeOptions::default());
+                }
+                None => {
+                    let topic = ctx.server().topic(name);
+                    ctx.subscribe(&topic);
+                }
+            }
+            ctx.send("done");
+        });
+        let limits = Limits { max_subscriptions: Some(3), ..Limits::trusted() };
+        let server = Running::start(mode.builder().limits(limits), script);
+        let ask = |client: &mut Client, names: &[&str]| {
+            for name in names {
+                client.send_text(name);
+                client.expect_text("done");
+            }
+        };
+        let [mut by_topic, mut by_prefix, mut modest] = [(); 3].map(|()| server.connect());
+        ask(&mut by_topic, &["a", "b", "c", "a"]);
+        ask(&mut modest, &["a", "b", "c"]);
+        ask(&mut by_prefix, &["x/*", "y/*", "x/*", "z"]);
+        by_topic.send_text("d");
+        by_prefix.send_text("w/*");
+        for client in [&mut by_topic, &mut by_prefix] {
+            let end = [client.recv(), client.recv()];
+            let closed = Received::Close(1008, "too many subscriptions".into());
+            assert!(end.contains(&closed), "{end:?}");
+        }
+        let floods = || server.handle().stats().total.subscription_floods;
+        eventually("both are counted", || floods() == 2);
+        server.handle().topic("a").publish("still here");
+        modest.expect_text("still here");
+        eventually("one is left", || server.handle().topic("a").subscriber_count() == 1);
     });
 }
