@@ -374,6 +374,16 @@ impl Io {
         self.note_read(core, result)
     }
 
+    /// What records cost beside what they bring, be it nothing.
+    #[inline(never)]
+    fn pay_toll(&mut self, core: &mut Core) {
+        let toll = self.stream.take_toll();
+        self.meter.take_bytes(toll as u64);
+        if self.meter.bytes < 0 && toll > 0 {
+            self.settle(core);
+        }
+    }
+
     /// What it says of the socket that `len` bytes have come where there was room for so many.
     #[inline]
     fn progress(&self, len: usize, room: usize) -> Progress {
@@ -387,11 +397,8 @@ impl Io {
         core: &mut Core,
         result: io::Result<usize>,
     ) -> Option<usize> {
-        // A buffer is at most 1 GiB long.
-        let weight = result.as_ref().map_or(0, |len| *len) + self.stream.take_toll();
-        self.meter.bytes = self.meter.bytes.wrapping_sub(weight as i32);
-        if self.meter.bytes < 0 && weight > 0 {
-            self.settle(core);
+        if self.stream.is_tls() {
+            self.pay_toll(core);
         }
         match result {
             Ok(0) => {
@@ -400,6 +407,11 @@ impl Io {
             }
             Ok(len) => {
                 core.counters.bytes_received += len as u64;
+                // A buffer is at most 1 GiB long.
+                self.meter.bytes = self.meter.bytes.wrapping_sub(len as i32);
+                if self.meter.bytes < 0 {
+                    self.settle(core);
+                }
                 Some(len)
             }
             Err(error) => {
