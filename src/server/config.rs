@@ -10,7 +10,8 @@ use crate::protocol::KeepAlive;
 use crate::pubsub::SlowConsumer;
 use crate::transport::SocketOptions;
 
-/// All settings of a server. Checked as a whole when it starts.
+/// All settings of a server. Checked as a whole when it starts. No time but a jitter may be zero, and
+/// none may be longer than 90 days, which is what the loops' clocks can tell.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {

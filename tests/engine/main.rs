@@ -8,5 +8,6 @@ mod support;
 mod behaviour;
 mod descriptors;
 mod listening;
+mod settings;
 #[path = "topics.rs"]
 mod topics;
