@@ -160,3 +160,91 @@ impl Default for Limits {
         Self::internet()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const README: &str = include_str!("../../README.md");
+    const SOURCE: &str = include_str!("limits.rs");
+
+    /// What is written above a field.
+    fn docs(field: &str) -> String {
+        let (before, _) = SOURCE.split_once(&format!("    pub {field}: ")).expect(field);
+        let (_, docs) = before.rsplit_once(",\n").unwrap_or(("", before));
+        let lines = docs.lines().filter_map(|line| line.trim().strip_prefix("/// "));
+        lines.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The line of the README's table that is about a field.
+    fn row(field: &str) -> &'static str {
+        let name = format!("`{field}`");
+        let mut rows = README.lines().filter(|line| line.starts_with("| `"));
+        rows.find(|row| row.contains(&name)).expect(field)
+    }
+
+    /// Field by field: both presets, and what the docs and the README say of them.
+    macro_rules! presets {
+        ($($field:ident: $internet:expr, $trusted:expr, $docs:literal, $row:literal;)*) => {
+            let (Limits { $($field,)* }, trusted) = (Limits::internet(), Limits::trusted());
+            $(
+                let name = stringify!($field);
+                assert_eq!($field, $internet, "internet: {name}");
+                assert_eq!(trusted.$field, $trusted, "trusted: {name}");
+                assert!(docs(name).contains($docs), "{name}: {}", docs(name));
+                assert!(row(name).contains($row), "{name}: {}", row(name));
+            )*
+        };
+    }
+
+    #[test]
+    fn presets_are_what_is_written_of_them() {
+        const MIB: usize = 1 << 20;
+        let rate = |per_second, burst| Some(Rate { per_second, burst });
+        let secs = Duration::from_secs;
+        presets! {
+            max_message_len: MIB, 16 * MIB,
+                "Default: 1 MiB; trusted: 16 MiB.", "| 1 MiB | 16 MiB |";
+            max_frame_len: MIB, 16 * MIB,
+                "Default: 1 MiB; trusted: 16 MiB.", "| 1 MiB | 16 MiB |";
+            max_fragment_count: 65_536, 65_536,
+                "Default: 65,536 in both.", "| 65,536 | 65,536 |";
+            max_connections_per_address: Some(1024), None,
+                "Default: 1,024, for many people may share one address; trusted: `None`.",
+                "| 1,024 | none |";
+            counts_loopback: false, false,
+                "Default: not, in both.", "loopback only with `counts_loopback`";
+            accept_rate: rate(2000, 4096), None,
+                "Default: 2,000 a second, 4,096 at once; trusted: `None`.",
+                "| 2,000/s, 4,096 at once | none |";
+            message_rate: rate(1000, 4000), None,
+                "Default: 1,000 a second, 4,000 at once; trusted: `None`.",
+                "| 1,000/s, 4,000 at once | none |";
+            byte_rate: rate(4 << 20, 16 << 20), None,
+                "Default: 4 MiB a second, 16 MiB at once; trusted: `None`.",
+                "| 4 MiB/s, 16 MiB at once | none |";
+            control_frame_rate: rate(20, 200), None,
+                "Default: 20 a second, 200 at once; trusted: `None`.",
+                "| 20/s, 200 at once | none |";
+            max_subscriptions: Some(10_000), None,
+                "Default: 10,000; trusted: `None`.", "| 10,000 | none |";
+            max_excess_time: secs(10), secs(10),
+                "Default: 10 s in both.", "| 10 s | 10 s |";
+            min_head_rate: Some(500), None,
+                "Default: 500; trusted: `None`.", "| 500 B/s | none |";
+            head_grace: secs(3), secs(3),
+                "Default: 3 s in both.", "after a `head_grace` of 3 s";
+            max_queued_len: Some(1024 * MIB), None,
+                "Default: 1 GiB; trusted: `None`.", "| 1 GiB | none |";
+            max_unfinished_len: Some(1024 * MIB), None,
+                "Default: 1 GiB; trusted: `None`.", "| 1 GiB | none |";
+            write_timeout: Some(secs(30)), None,
+                "Default: 30 s; trusted: `None`.", "| 30 s | none |";
+            max_lifetime: Some(secs(24 * 3600)), None,
+                "Default: 24 hours; trusted: `None`.", "| 24 h | none |";
+            lifetime_jitter: secs(2 * 3600), secs(2 * 3600),
+                "Default: 2 hours in both.", "a `lifetime_jitter` of 2 h";
+        }
+        assert_eq!(Limits::default(), Limits::internet());
+    }
+}

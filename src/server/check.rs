@@ -183,6 +183,7 @@ mod tests {
     #[test]
     fn the_defaults_are_in_order() {
         assert!(Config::default().check().is_ok());
+        assert_eq!(Config::default().limits, Limits::internet());
         let trusted = Config { limits: Limits::trusted(), ..Config::default() };
         assert!(trusted.check().is_ok());
     }
