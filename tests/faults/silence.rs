@@ -9,13 +9,14 @@ use super::states::{Peer, State};
 use super::support::{Mode, eventually, in_each_mode};
 
 const COUNT: usize = 3;
+const SHORT: Duration = Duration::from_millis(400);
 
 fn impatient(builder: Builder) -> Builder {
     builder
-        .handshake_timeout(Duration::from_millis(300))
-        .close_timeout(Duration::from_millis(300))
-        .ping_interval(Duration::from_millis(150))
-        .idle_timeout(Duration::from_millis(300))
+        .handshake_timeout(SHORT)
+        .close_timeout(SHORT)
+        .ping_interval(SHORT / 2)
+        .idle_timeout(SHORT)
         .max_backpressure(1 << 20)
 }
 
@@ -43,6 +44,9 @@ fn vanish_while_held(ledger: &Ledger, state: State) {
     let peers = state.peers(ledger, COUNT);
     if state == State::Deciding {
         eventually("they are sent away", || ledger.connection_count() == 0);
+    } else {
+        std::thread::sleep(SHORT + SHORT / 2);
+        assert_eq!(ledger.connection_count(), COUNT, "{state:?} is not their doing");
     }
     ledger.let_go();
     eventually("they are given up", || ledger.connection_count() == 0);

@@ -1,6 +1,5 @@
 //! Every state that a connection can be in, and how a peer brings it there.
 
-use tickwire::frame::OpCode;
 use tickwire::handshake::ClientRequest;
 use tickwire::proxy_protocol::ProxyHeader;
 
@@ -93,7 +92,8 @@ impl State {
         peers
     }
 
-    /// A peer whose connection is in this state, or could be: see [`peers`](Self::peers).
+    /// A peer whose connection is in this state, or, if that takes more than one, is about to be: see
+    /// [`peers`](Self::peers).
     pub(crate) fn peer(self, ledger: &Ledger) -> Peer {
         let plain = |bytes: &[u8]| raw(ledger, PLAIN, bytes);
         let header = ProxyHeader::Relayed {
@@ -109,8 +109,7 @@ impl State {
             #[cfg(feature = "tls")]
             Self::OpenOverTls => {
                 let config = super::support::tls::client_config();
-                let client = Dial::new(&ledger.address(TLS)).tls(config).connect();
-                opened(ledger, client, |_| {})
+                opened(ledger, &Dial::new(&ledger.address(TLS)).tls(config), |_| {})
             }
             Self::InRequest => {
                 let request = request("/");
@@ -122,16 +121,16 @@ impl State {
                 peer.socket().read(&mut head).expect("a response");
                 peer
             }
-            Self::Open => open(ledger, |_| {}),
-            Self::InFrameHeader => open(ledger, |client| client.send_raw(b"\x81\xfe\x01")),
-            Self::InPayload => open(ledger, |client| client.send_raw(b"\x81\x85\0\0\0\0he")),
-            Self::InMessage => open(ledger, |client| client.send_raw(b"\x01\x83\0\0\0\0hel")),
-            Self::InLargePayload => open(ledger, |client| {
+            Self::Open | Self::Stalled => open(ledger, |_| {}),
+            Self::InFrameHeader => in_frame(ledger, b"\x81\xfe\x01"),
+            Self::InPayload => in_frame(ledger, b"\x81\x85\0\0\0\0he"),
+            Self::InMessage => in_frame(ledger, b"\x01\x83\0\0\0\0hel"),
+            Self::InLargePayload => {
                 let mut frame = b"\x82\xff\0\0\0\0\0\x08\0\0\0\0\0\0".to_vec();
                 frame.resize(200_000, 7);
-                client.send_raw(&frame);
-            }),
-            Self::Unread => open(ledger, |client| client.send_frame(OpCode::Text, b"fill")),
+                in_frame(ledger, &frame)
+            }
+            Self::Unread => open(ledger, |client| client.send_text("fill")),
             Self::CloseReceived => open(ledger, |client| {
                 client.send_text("close");
                 client.expect_close(1000);
@@ -153,7 +152,6 @@ impl State {
                 ledger.hold();
                 plain(&request("/held"))
             }
-            Self::Stalled => open(ledger, |_| {}),
         }
     }
 
@@ -221,43 +219,73 @@ fn request(path: &str) -> Vec<u8> {
     request
 }
 
-/// Has the handler threads hold, and sends more than their lanes have room for.
+/// Has the handler threads hold, and sends more than their lanes have room for. Each of the peers has a lane
+/// of its loop for itself: connections take turns at loops, and those of a loop at lanes.
 fn stall(ledger: &Ledger, peers: &[Peer]) {
-    ledger.hold();
-    let received = || ledger.handle().stats().total.bytes_received;
-    let before = received();
+    let total = || ledger.handle().stats().total;
     let clients = || peers.iter().filter_map(Peer::client);
+    ledger.hold();
+    let before = total().messages_received;
     clients().for_each(|client| client.send_text("hold"));
+    eventually("all hold", || total().messages_received == before + peers.len() as u64);
     let text = "x".repeat(MAX_LANE_LEN + 1);
     for client in clients() {
-        // One that fills the lane, and one that is not read.
-        client.send_texts([&*text, &*text]);
+        let before = total().messages_received;
+        client.send_text(&text);
+        eventually("its lane is full", || total().messages_received > before);
     }
-    eventually("the lanes are full", || received() - before > MAX_LANE_LEN as u64);
+    let before = total().bytes_received;
+    for client in clients() {
+        // What was told of the turn before may have been on its way: twice.
+        for _ in 0..2 {
+            let turns = total().turns;
+            client.send_text("behind");
+            eventually("its loop has looked at it", || total().turns > turns);
+        }
+    }
+    assert_eq!(total().bytes_received, before, "who is stalled is not read");
 }
 
-/// A connection on which these bytes have been sent.
+/// A connection on which these bytes have been sent, and read where they are not encrypted.
 fn raw(ledger: &Ledger, place: usize, bytes: &[u8]) -> Peer {
     let accepted = || ledger.handle().stats().total.accepted;
     let before = accepted();
     let address = ledger.address(place);
     let socket = Socket::connect_plain(&address, Some(16 << 10)).expect("connect");
-    socket.write_all(bytes).expect("send");
     // Others may be gone meanwhile.
     eventually("it is accepted", || accepted() > before);
+    let is_plain = [PLAIN, BEHIND_PROXIES].contains(&place);
+    let len = if is_plain { bytes.len() } else { 0 };
+    are_read(ledger, len, || socket.write_all(bytes).expect("send"));
     Peer::Raw(socket)
+}
+
+/// An open connection on which a part of a message has been sent and read.
+fn in_frame(ledger: &Ledger, bytes: &[u8]) -> Peer {
+    open(ledger, |client| are_read(ledger, bytes.len(), || client.send_raw(bytes)))
+}
+
+/// Sends, and waits until the server has read so many bytes.
+fn are_read(ledger: &Ledger, len: usize, send: impl FnOnce()) {
+    let received = || ledger.handle().stats().total.bytes_received;
+    let before = received();
+    send();
+    eventually("the bytes are read", || received() >= before + len as u64);
 }
 
 /// An open connection that little is read of, and what was done on it.
 fn open(ledger: &Ledger, act: impl FnOnce(&mut Client)) -> Peer {
-    let client = Dial::new(&ledger.address(PLAIN)).receive_len(16 << 10).connect();
-    opened(ledger, client, act)
+    opened(ledger, &Dial::new(&ledger.address(PLAIN)).receive_len(16 << 10), act)
 }
 
-fn opened(_: &Ledger, mut client: Client, act: impl FnOnce(&mut Client)) -> Peer {
-    // Its handler has heard of it.
+fn opened(ledger: &Ledger, dial: &Dial, act: impl FnOnce(&mut Client)) -> Peer {
+    let messages = || ledger.handle().stats().total.messages_received;
+    let before = messages();
+    let mut client = dial.connect();
+    // Its handler has heard of it, and the turn in which it has is over.
     client.send_text("hello");
     client.expect_text("hello");
+    eventually("its first message is counted", || messages() > before);
     act(&mut client);
     Peer::Client(Box::new(client))
 }
