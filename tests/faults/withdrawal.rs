@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::ends::patient;
 use super::ledger::Ledger;
 use super::states::{Peer, State};
-use super::support::in_each_mode;
+use super::support::{eventually, in_each_mode};
 
 const WINDOW: Duration = Duration::from_millis(100);
 const NEVER: Duration = Duration::from_secs(600);
@@ -60,6 +60,23 @@ fn whoever_fails_while_its_callbacks_hold_is_let_go() {
                 ledger.let_go();
                 ledger.join();
             }
+        }
+    });
+}
+
+/// Whoever is there when the time is up is cut off, and its handler hears of it once, be it later.
+#[test]
+fn whoever_is_there_at_the_deadline_is_cut_off_in_every_state() {
+    in_each_mode(|mode| {
+        for state in State::all(mode) {
+            println!("in state {state:?}");
+            let ledger = Ledger::open(mode, patient);
+            let crowd = state.peers(&ledger, 2);
+            ledger.handle().shutdown(Duration::ZERO);
+            eventually("they are cut off", || ledger.connection_count() == 0);
+            drop(crowd);
+            ledger.let_go();
+            ledger.join();
         }
     });
 }
