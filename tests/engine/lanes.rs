@@ -268,7 +268,8 @@ fn a_client_that_has_its_share_of_a_lane_is_not_silent() {
     assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
 }
 
-/// The end of the stream is announced once; a stalled lane must not make the loop forget it.
+/// The end of the stream is announced once; a stalled lane must not make the loop forget it, nor what came
+/// before it.
 #[test]
 fn an_end_of_stream_behind_a_stalled_lane_is_met() {
     let (script, closes) = with_closes(Script::new());
@@ -276,12 +277,15 @@ fn an_end_of_stream_behind_a_stalled_lane_is_met() {
     let (blocked, _) = slow.block();
     let quiet = "quiet ".repeat(1_300);
     slow.fill_lane(&blocked, &quiet);
+    let received = || slow.server.handle().stats().total.messages_received;
+    let before = received();
     blocked.send_text(&quiet);
     blocked.shutdown_write();
     std::thread::sleep(Duration::from_millis(50));
     slow.release();
     assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
     eventually("it is let go", || slow.server.handle().stats().connections == 0);
+    assert_eq!(received(), before + 1);
 }
 
 /// A stalled lane takes no messages, but behind a close frame there are none.

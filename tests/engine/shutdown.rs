@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tickwire::handshake::ClientRequest;
 use tickwire::{CloseCode, Outcome, Response, SocketOptions};
 
 use super::support::{
@@ -270,6 +271,29 @@ fn who_comes_to_its_request_while_others_are_sent_away_is_served() {
         // Its time is not over yet.
         server.handle().shutdown(LONG);
         idle.expect_end();
+        server.join();
+    });
+}
+
+#[test]
+fn who_is_upgraded_while_others_are_sent_away_is_told_once_nobody_is_waited_for() {
+    in_each_mode(|mode| {
+        let builder = mode.builder().event_loops(1).handshake_timeout(LONG);
+        let server = Running::start(builder, Script::echo());
+        let (served, arriving) = (server.http(), server.http());
+        served.get("/");
+        assert_eq!(served.response().header("connection"), None);
+        eventually("both are accepted", || server.handle().stats().connections == 2);
+        server.handle().shutdown_over(Duration::ZERO, LONG);
+        served.expect_end();
+        let mut request = Vec::new();
+        let upgrade = ClientRequest::new("test.example", "/", *b"nonce of a test.");
+        upgrade.encode(&mut request).expect("a request");
+        arriving.send(&request);
+        assert_eq!(arriving.head().status, 101);
+        let close = arriving.bytes(4);
+        assert_eq!((close[0], &close[2..]), (0x88, &1001_u16.to_be_bytes()[..]));
+        drop(arriving);
         server.join();
     });
 }
