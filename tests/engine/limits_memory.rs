@@ -1,11 +1,14 @@
 //! What may wait for all connections together, and what may have come of them.
 
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
+use http::StatusCode;
 use tickwire::frame::{OpCode, encode_frame};
-use tickwire::{Limits, SocketOptions};
+use tickwire::{CloseCode, Limits, Response, SocketOptions};
 
-use super::support::{Received, Running, Script, eventually, in_each_mode_at_once, soon};
+use super::support::{Mode, Received, Running, Script, eventually, in_each_mode_at_once, soon};
+use super::with_closes;
 
 const LEN: usize = 8 << 10;
 
@@ -92,5 +95,47 @@ fn when_too_much_comes_of_messages_that_do_not_end_the_longest_are_closed_with_1
             client.send_raw(rest);
             client.expect_text(&"x".repeat(200 << 10));
         }
+    });
+}
+
+/// A server of which little may wait, and that has time.
+fn patient(mode: Mode, script: Script) -> Running {
+    const NEVER: Duration = Duration::from_secs(600);
+    let limits = Limits { max_queued_len: Some(512 << 10), ..Limits::trusted() };
+    let builder = mode.builder().limits(limits).max_backpressure(64 << 20);
+    Running::start(builder.handshake_timeout(NEVER).close_timeout(NEVER), script)
+}
+
+/// The one is let go of whom nothing is left.
+fn is_shed(server: &Running) {
+    eventually("it is let go", || server.handle().stats().connections == 0);
+    let total = || server.handle().stats().total;
+    eventually("it is counted", || (total().queues_shed, total().bytes_queued) == (1, 0));
+}
+
+/// A close frame would have to wait until the message has left that has begun to.
+#[test]
+fn who_has_begun_with_a_large_message_is_cut_off() {
+    in_each_mode_at_once(|mode| {
+        let (ids, opened) = channel();
+        let (script, closes) = with_closes(Script::new());
+        let script = script.on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"));
+        let server = patient(mode, script);
+        let _client = server.dial().receive_len(16 << 10).connect();
+        assert!(server.handle().send(soon(&opened), vec![0; 16 << 20]).is_accepted());
+        assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
+        is_shed(&server);
+    });
+}
+
+/// Nor could a close frame be told to whoever waits for a response.
+#[test]
+fn who_does_not_take_a_large_response_is_cut_off() {
+    in_each_mode_at_once(|mode| {
+        let page = |_: &_| Response::new(StatusCode::OK).body("text/plain", vec![b'x'; 16 << 20]);
+        let server = patient(mode, Script::new().on_http(page));
+        let http = server.http();
+        http.get("/");
+        is_shed(&server);
     });
 }

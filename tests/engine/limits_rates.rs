@@ -1,5 +1,6 @@
 //! How fast one client may send: it is held back, and loses nothing, until it has gone on for too long.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use tickwire::frame::{OpCode, encode_frame};
@@ -236,6 +237,50 @@ fn who_is_held_back_can_be_closed_at_once() {
         client.expect_end();
         drop(client);
         server.join();
+    });
+}
+
+/// How long one has gone on is not held against the next one at its place.
+#[test]
+fn who_comes_after_somebody_who_was_held_back_begins_anew() {
+    const PATIENCE: Duration = Duration::from_millis(600);
+    in_each_mode_at_once(|mode| {
+        let (ids, opened) = channel();
+        let script = Script::echo().on_open(move |ctx| {
+            ids.send(ctx.id()).expect("the test listens");
+        });
+        let rate = Some(Rate::new(100, 20));
+        let limits = Limits { message_rate: rate, max_excess_time: PATIENCE, ..Limits::trusted() };
+        let server = Running::start(mode.builder().limits(limits), script);
+        let total = || server.handle().stats().total;
+        let flooding = server.connect();
+        flooding.send_raw(&frames(OpCode::Text, b"m", 100));
+        eventually("it is held back", || total().throttled >= 1);
+        server.handle().terminate(soon(&opened));
+        eventually("it is gone", || server.handle().stats().connections == 0);
+        let before = total();
+        std::thread::sleep(PATIENCE);
+        let mut client = server.connect();
+        client.send_texts(["m"; 15]);
+        (0..15).for_each(|_| client.expect_text("m"));
+        assert!(total().throttled > before.throttled, "this one is held back too");
+        assert_eq!(total().message_floods, before.message_floods);
+        client.leave();
+    });
+}
+
+#[test]
+fn who_was_held_back_and_falls_silent_is_given_up() {
+    in_each_mode_at_once(|mode| {
+        let (script, closes) = with_closes(Script::echo());
+        let limits = Limits { message_rate: Some(Rate::new(60, 20)), ..PATIENT };
+        let builder = mode.builder().limits(limits).ping_interval(None).idle_timeout(IMPATIENT);
+        let server = Running::start(builder, script);
+        let mut client = server.connect();
+        client.send_texts(["m"; 15]);
+        (0..15).for_each(|_| client.expect_text("m"));
+        assert_eq!(soon(&closes).reason, "the peer has been silent for too long");
+        assert!(server.handle().stats().total.throttled >= 1, "nobody was held back");
     });
 }
 
