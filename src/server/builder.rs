@@ -102,8 +102,14 @@ impl Builder {
     /// the two, for the sockets and what waits in them are the same. What is open stays in its process
     /// to its end.
     ///
-    /// If the successor fails to start, the server goes on. It may be killed at any time: then its
+    /// If the successor fails to start, or is killed before it accepts connections, the server goes on
+    /// as if nobody had come, and waits for the next. It may be killed itself at any time: then its
     /// connections are lost, and the sockets go on with the successor.
+    ///
+    /// From when the successor accepts connections, the sockets are its alone. If it is killed then, they
+    /// are gone with it and what waited in them: new connections are refused until a server is started,
+    /// which finds nobody to succeed and listens anew. The server that was succeeded takes nothing back:
+    /// it sends its clients away as planned, and they lose nothing.
     #[cfg(feature = "hand-over")]
     pub fn hand_over(mut self, hand_over: HandOver) -> Self {
         self.hand_over = Some(hand_over);

@@ -2,7 +2,7 @@
 //!
 //! The server greets whoever connects, and its listening sockets come with the greeting. The successor
 //! says when it accepts connections at them; the server stops to, and confirms. A successor that goes
-//! away before has changed nothing.
+//! away before has changed nothing; one that goes away later takes the sockets with it.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;

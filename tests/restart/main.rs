@@ -6,6 +6,7 @@ mod support;
 
 mod crowd;
 mod inherited;
+mod letters;
 mod processes;
 mod succession;
 

@@ -1,15 +1,23 @@
 //! Restarts as services do them, with a process for each server.
 
+#[cfg(feature = "tls")]
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+#[cfg(feature = "tls")]
+use std::sync::mpsc;
 use std::time::Duration;
 
 use super::crowd::Crowd;
+use super::letters::Letters;
 use super::place;
-use super::support::{Client, Dial, Directory, Process, Received, eventually, example};
+#[cfg(feature = "tls")]
+use super::support::soon;
+use super::support::{Client, Dial, Directory, Process, Received, Socket, eventually, example};
 
 const TALKER_COUNT: usize = 16;
+const LETTER_WRITER_COUNT: usize = 6;
 
 /// An echo server that succeeds the one that runs.
 fn start(address: &str, path: &Path, window: &str, arguments: &[&str]) -> Process {
@@ -20,6 +28,12 @@ fn start(address: &str, path: &Path, window: &str, arguments: &[&str]) -> Proces
             .arg(path)
             .args(arguments),
     )
+}
+
+#[track_caller]
+fn echoes(client: &mut Client) {
+    client.send_text("hello");
+    client.expect_text("hello");
 }
 
 fn pause() {
@@ -50,6 +64,21 @@ fn a_restart_under_load_loses_nothing() {
         }
         assert!(visits > 0);
         println!("{} echoes, {visits} visits", talks.iter().map(|it| it.echoed).sum::<usize>());
+    }
+}
+
+/// Nothing is sent while they change places, so no message crosses a close frame: each has its echo on
+/// the connection that it came by.
+#[test]
+fn what_was_sent_before_a_restart_is_answered_before_the_close_frame() {
+    for arguments in [["--handler-threads", "0"], ["--handler-threads", "2"]] {
+        let directory = Directory::new("letters");
+        let old = start("127.0.0.1:0", &place(&directory), "0.2", &arguments);
+        let letters = Letters::sent_to(old.address(), LETTER_WRITER_COUNT);
+        let new = start(&old.address().to_string(), &place(&directory), "0", &arguments);
+        letters.expect_all_answered();
+        assert!(old.wait().success(), "it ends by itself, and well");
+        drop(new);
     }
 }
 
@@ -91,6 +120,90 @@ fn a_predecessor_that_is_killed_takes_its_own_connections_with_it_and_nothing_el
     new_client.expect_end();
     assert!(new.wait().success());
     Client::connect(last.address()).leave();
+}
+
+/// It has the sockets by then: it waits for a certificate that never comes.
+#[cfg(feature = "tls")]
+#[test]
+fn a_successor_that_is_killed_before_it_is_ready_changes_nothing() {
+    let directory = Directory::new("unready");
+    let pipe = directory.file("certificate");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    let old = start("127.0.0.1:0", &place(&directory), "0", &[]);
+    let address = old.address().clone();
+    let mut client = Client::connect(&address);
+    let mut goes_on = || {
+        echoes(&mut client);
+        let mut newcomer = Client::connect(&address);
+        echoes(&mut newcomer);
+        newcomer.leave();
+    };
+    for _ in 0..2 {
+        let unready = Command::new(example("echo"))
+            .args(["--listen", &address.to_string(), "--hand-over"])
+            .arg(place(&directory))
+            .arg("--tls-cert")
+            .arg(&pipe)
+            .arg("--tls-key")
+            .arg(&pipe)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the successor starts");
+        let certificate = once_read(&pipe);
+        goes_on();
+        end(unready);
+        drop(certificate);
+        goes_on();
+    }
+    let new = start(&address.to_string(), &place(&directory), "0", &[]);
+    client.expect_close(1001);
+    client.close(1001, "");
+    client.expect_end();
+    assert!(old.wait().success());
+    Client::connect(new.address()).leave();
+}
+
+/// The sockets end with it. Whoever is with the predecessor does not notice, and the next server starts
+/// by itself.
+#[test]
+fn a_successor_that_is_killed_once_it_is_ready_takes_the_sockets_with_it_and_nothing_else() {
+    let directory = Directory::new("orphaned");
+    // It would take for ever to send its clients away.
+    let old = start("127.0.0.1:0", &place(&directory), "86400", &[]);
+    let address = old.address().clone();
+    let mut clients: Vec<_> = (0..10).map(|_| Client::connect(&address)).collect();
+    let start = || start(&address.to_string(), &place(&directory), "0", &[]);
+    drop(start());
+    assert!(Socket::connect(&address).is_err(), "nobody listens any more");
+    let next = start();
+    let mut told_count = 0;
+    for client in &mut clients {
+        client.send_text("hello");
+        match client.recv() {
+            Received::Text(text) => assert_eq!(text, "hello"),
+            // The first is told at once.
+            Received::Close(1001, _) => told_count += 1,
+            other => panic!("{other:?} instead of an echo"),
+        }
+    }
+    assert!(told_count <= 2, "one for each event loop");
+    echoes(&mut Client::connect(&address));
+
+    // It has a place of its own to be succeeded at.
+    let last = start();
+    assert!(next.wait().success());
+    echoes(&mut Client::connect(last.address()));
+}
+
+#[test]
+fn a_predecessor_whose_successor_is_killed_ends_as_planned_and_loses_nothing() {
+    let directory = Directory::new("as-planned");
+    let old = start("127.0.0.1:0", &place(&directory), "0.2", &[]);
+    let letters = Letters::sent_to(old.address(), LETTER_WRITER_COUNT);
+    drop(start(&old.address().to_string(), &place(&directory), "0", &[]));
+    letters.expect_all_answered();
+    assert!(old.wait().success(), "it ends by itself, and well");
 }
 
 #[test]
@@ -186,6 +299,16 @@ fn a_successor_that_has_too_few_descriptors_changes_nothing() {
     assert!(old.wait().success());
     Client::connect(&address).leave();
     end(new);
+}
+
+/// A pipe's other end, when somebody has come to read it.
+#[cfg(feature = "tls")]
+#[track_caller]
+fn once_read(pipe: &Path) -> File {
+    let (sender, opened) = mpsc::channel();
+    let pipe = pipe.to_owned();
+    std::thread::spawn(move || sender.send(OpenOptions::new().write(true).open(pipe)));
+    soon(&opened).expect("the pipe opens")
 }
 
 fn end(mut process: Child) {

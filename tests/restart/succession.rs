@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tickwire::transport::{BindTarget, LocalAddr};
@@ -71,6 +72,33 @@ fn the_successor_serves_whoever_comes_and_the_predecessor_sends_its_clients_away
         assert!(!place(&directory).exists());
         assert!(Socket::connect(&address).is_err(), "nobody listens any more");
     });
+}
+
+/// All have come when the server is succeeded, and the callback of the first is not done yet.
+#[test]
+fn what_waits_for_a_handler_thread_is_answered_before_the_close_frame() {
+    const MESSAGE_COUNT: usize = 100;
+    let directory = Directory::new("lane");
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock().expect("nobody has it");
+    let patient = Script::new().on_text({
+        let gate = gate.clone();
+        move |ctx, text| {
+            drop(gate.lock());
+            ctx.send(text);
+        }
+    });
+    let server = Running::start(builder(Mode::Threads, &directory), patient);
+    let mut client = server.connect();
+    (0..MESSAGE_COUNT).for_each(|number| client.send_text(&number.to_string()));
+    client.ping(b"all have come");
+    client.expect(Received::Pong(b"all have come".to_vec()));
+    let successor = Running::start(builder(Mode::Threads, &directory), named("new"));
+    assert_eq!(who_serves(&mut successor.connect()), "new");
+    drop(closed);
+    (0..MESSAGE_COUNT).for_each(|number| client.expect_text(&number.to_string()));
+    leave_when_told(client);
+    server.join();
 }
 
 /// Those that are there when it happens stay with whom they are until their turn has come.
