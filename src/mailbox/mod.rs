@@ -3,15 +3,15 @@
 mod backlog;
 mod bell;
 mod doorbell;
-#[cfg(not(loom))]
 mod queue;
+#[cfg(loom)]
+mod under_loom;
 
 #[cfg(not(loom))]
 pub(crate) use backlog::Backlog;
 #[cfg(not(loom))]
 pub(crate) use bell::{Bell, RingAtEnd};
 pub use doorbell::Doorbell;
-#[cfg(not(loom))]
 pub use queue::{Full, Inbox, Mailbox, Permit, mailbox};
 
 #[cfg(all(test, loom))]

@@ -2,13 +2,22 @@
 //! their mailboxes or into none.
 
 use std::sync::Arc;
+#[cfg(not(loom))]
 use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(not(loom))]
+use std::thread::sleep;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+#[cfg(not(loom))]
+use crossbeam_channel::{Receiver, Sender, bounded};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(not(loom))]
 use mio::Waker;
 
 use super::Doorbell;
+#[cfg(loom)]
+use super::under_loom::{Receiver, Sender, Waker, bounded, sleep};
 
 /// The sending side. Cheap to clone; any thread may use it.
 #[derive(Debug)]
@@ -33,8 +42,9 @@ struct Shared {
     capacity: usize,
 }
 
-/// Room beyond the capacity for [`Mailbox::send_over`], in messages.
-const KEPT_CAPACITY: usize = 4096;
+/// Room beyond the capacity for [`Mailbox::send_over`], in messages. None for the model checker: its
+/// channel holds that no permit is given twice.
+const KEPT_CAPACITY: usize = if cfg!(loom) { 0 } else { 4096 };
 
 /// The mailbox is full: the loop is behind. Gives back what was to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +63,7 @@ impl Drop for Permit<'_> {
 /// A mailbox for at most `capacity` messages and its inbox; `waker` wakes the loop's poller.
 #[must_use]
 pub fn mailbox<T>(capacity: usize, waker: Waker) -> (Mailbox<T>, Inbox<T>) {
-    let (sender, receiver) = crossbeam_channel::bounded(capacity + KEPT_CAPACITY);
+    let (sender, receiver) = bounded(capacity + KEPT_CAPACITY);
     let occupied = AtomicUsize::new(0);
     let shared = Arc::new(Shared { doorbell: Doorbell::default(), waker, occupied, capacity });
     (Mailbox { shared: shared.clone(), sender }, Inbox { shared, receiver })
@@ -146,7 +156,7 @@ impl<T> Mailbox<T> {
             }
             // A full mailbox is thousands of messages: the loop is busy, and a precise wakeup would
             // only slow it down.
-            std::thread::sleep(pause);
+            sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(1));
         }
     }
@@ -197,7 +207,7 @@ impl<T> Drop for Inbox<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -10,6 +10,8 @@ mod fan_out;
 mod history;
 mod lag;
 mod log;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod notice;
 mod options;
 mod prefixes;

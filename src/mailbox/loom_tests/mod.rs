@@ -3,3 +3,4 @@
 mod backlog;
 mod bell;
 mod doorbell;
+mod queue;
