@@ -56,6 +56,9 @@ macro_rules! counters {
                 Counters { $($name: self.$name.load(Ordering::Relaxed),)* }
             }
         }
+
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$(stringify!($name),)*];
     };
 }
 
@@ -110,8 +113,23 @@ counters! {
     closed,
     /// Connections failed for breaking the protocol or a limit.
     protocol_errors,
-    /// Connections given up: silent for too long, slow handshakes, unanswered close frames.
+    /// Those of them with a message longer than `max_message_len`, also once it is inflated, or a frame
+    /// longer than `max_frame_len`: closed with 1009.
+    messages_too_long,
+    /// Those of them with a message in more fragments than `max_fragment_count`: closed with 1008.
+    fragment_floods,
+    /// Those of them with a request whose head exceeds the `head_limits`: answered with 414 or 431.
+    heads_too_long,
+    /// Connections given up for the time that they took: the sum of the next three.
     timeouts,
+    /// Those of them whose request did not come within the `handshake_timeout`, the PROXY header and the
+    /// TLS handshake before it included, or was not decided upon then.
+    handshake_timeouts,
+    /// Those of them that were silent for the `idle_timeout`.
+    idle_timeouts,
+    /// Those of them that did not answer a close frame within the `close_timeout`, or did not end the
+    /// connection then, or whose callbacks had not come to their end by then.
+    close_timeouts,
     /// TLS handshakes that came to a request.
     tls_handshakes,
     /// Those of them that resumed an earlier session.
@@ -173,4 +191,24 @@ counters! {
 
 fn ratio(long: u64, short: u64) -> Option<f64> {
     (short > 0).then(|| long as f64 / short as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NAMES;
+
+    /// The last cells of its tables of limits.
+    #[test]
+    fn the_counters_that_the_readme_names_are_there() {
+        let readme = include_str!("../../README.md");
+        let (_, section) = readme.split_once("## Limits and their defaults").expect("a section");
+        let (section, _) = section.split_once("\n## ").expect("another behind it");
+        let cells = section.lines().filter_map(|line| {
+            let (_, cell) = line.strip_prefix("| `")?.strip_suffix(" |")?.rsplit_once('|')?;
+            (cell != " counter").then_some(cell)
+        });
+        let named: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+        assert!(named.len() > 20, "{named:?}");
+        named.iter().for_each(|name| assert!(NAMES.contains(name), "{name}"));
+    }
 }

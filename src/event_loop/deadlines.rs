@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::EventLoop;
 use super::connection::{Arriving, Connection, Io, Open, Phase};
 use super::core::{Core, RETIREMENT};
+use super::counters::Counters;
 use super::flags::Flags;
 use super::limits::Limits;
 use super::outlet::Outlet;
@@ -42,7 +43,46 @@ enum Due {
     /// Its request comes too slowly.
     SlowHead,
     /// The peer is silent or does not finish what it began.
-    GiveUp(&'static str),
+    GiveUp(Overdue),
+}
+
+/// What has not come in time.
+#[derive(Clone, Copy)]
+enum Overdue {
+    ProxyHeader,
+    Request,
+    /// Of the handler, whether and how to upgrade.
+    Decision,
+    /// Anything at all.
+    Word,
+    /// Of callbacks that a close frame waits for.
+    LastReplies,
+    CloseFrame,
+    /// Of the peer's direction.
+    End,
+}
+
+impl Overdue {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::ProxyHeader => "the PROXY header took too long",
+            Self::Request => "the request took too long",
+            Self::Decision => "the handler took too long to decide",
+            Self::Word => "the peer has been silent for too long",
+            Self::LastReplies => "the handler took too long for the last messages",
+            Self::CloseFrame => "the peer did not answer the close frame",
+            Self::End => "the peer did not end the connection",
+        }
+    }
+
+    fn count(self, counters: &mut Counters) {
+        counters.timeouts += 1;
+        *match self {
+            Self::ProxyHeader | Self::Request | Self::Decision => &mut counters.handshake_timeouts,
+            Self::Word => &mut counters.idle_timeouts,
+            Self::LastReplies | Self::CloseFrame | Self::End => &mut counters.close_timeouts,
+        } += 1;
+    }
 }
 
 impl<S: Service> EventLoop<S> {
@@ -126,8 +166,8 @@ impl<S: Service> EventLoop<S> {
                 self.core.counters.slow_heads += 1;
                 return self.give_up(key, "the request comes too slowly");
             }
-            Due::GiveUp(reason) => {
-                self.core.counters.timeouts += 1;
+            Due::GiveUp(overdue) => {
+                overdue.count(&mut self.core.counters);
                 if let Phase::Open(Open { session, .. }) = &mut connection.phase {
                     if session.owes_close() {
                         // The callbacks are not waited for any longer.
@@ -137,7 +177,7 @@ impl<S: Service> EventLoop<S> {
                         return self.finish_turn(key);
                     }
                 }
-                return self.give_up(key, reason);
+                return self.give_up(key, overdue.reason());
             }
         }
         self.schedule(key);
@@ -250,23 +290,21 @@ pub(super) fn head_end(limits: &Limits, began: Tick, len: usize) -> Option<Tick>
 
 fn due_in_phase<S>(connection: &Connection<S>, core: &Core) -> Due {
     let (io, config, now) = (&connection.io, &core.config, core.now);
-    let limit = |wait: Duration, reason| {
+    let limit = |wait: Duration, overdue| {
         let end = io.since.after(wait);
-        if now.is_at_or_after(end) { Due::GiveUp(reason) } else { Due::At(Some(end)) }
+        if now.is_at_or_after(end) { Due::GiveUp(overdue) } else { Due::At(Some(end)) }
     };
     match &connection.phase {
-        Phase::Proxied(_) => limit(config.handshake_timeout, "the PROXY header took too long"),
+        Phase::Proxied(_) => limit(config.handshake_timeout, Overdue::ProxyHeader),
         Phase::Request(_) if io.must_wait() => readmission(io, core),
-        Phase::Request(_) => limit(config.handshake_timeout, "the request took too long"),
-        Phase::Deciding(_) => {
-            limit(config.handshake_timeout, "the handler took too long to decide")
-        }
-        Phase::Lingering => limit(config.close_timeout, "the peer did not end the connection"),
+        Phase::Request(_) => limit(config.handshake_timeout, Overdue::Request),
+        Phase::Deciding(_) => limit(config.handshake_timeout, Overdue::Decision),
+        Phase::Lingering => limit(config.close_timeout, Overdue::End),
         Phase::Open(open) if open.session.endpoint.is_close_sent() => {
-            limit(config.close_timeout, "the peer did not answer the close frame")
+            limit(config.close_timeout, Overdue::CloseFrame)
         }
         Phase::Open(open) if open.session.owes_close() => {
-            limit(config.close_timeout, "the handler took too long for the last messages")
+            limit(config.close_timeout, Overdue::LastReplies)
         }
         // It is not read: whether it is silent shows when its lane has room again.
         Phase::Open(_) if io.flags.contains(Flags::STALLED) => Due::At(None),
@@ -287,7 +325,7 @@ fn due_in_phase<S>(connection: &Connection<S>, core: &Core) -> Due {
                 Due::At([end, look].into_iter().flatten().reduce(Tick::earlier))
             }
             KeepAliveAction::Ping => Due::Ping,
-            KeepAliveAction::GiveUp => Due::GiveUp("the peer has been silent for too long"),
+            KeepAliveAction::GiveUp => Due::GiveUp(Overdue::Word),
         },
     }
 }

@@ -237,7 +237,15 @@ pub(super) fn fail<S: Service>(
     open: &mut Open<S::State>,
     error: &ProtocolError,
 ) {
-    core.counters.protocol_errors += 1;
+    let counters = &mut core.counters;
+    counters.protocol_errors += 1;
+    match error {
+        ProtocolError::FrameTooBig { .. } | ProtocolError::MessageTooBig { .. } => {
+            counters.messages_too_long += 1;
+        }
+        ProtocolError::TooManyFragments { .. } => counters.fragment_floods += 1,
+        _ => {}
+    }
     let (code, reason) = (error.close_code(), error.to_string());
     end_input(service, io, core, open, Closed { code, reason, was_clean: false });
 }

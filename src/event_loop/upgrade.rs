@@ -188,6 +188,12 @@ impl<S: Service> EventLoop<S> {
     fn refuse(&mut self, key: u32, rules: ResponseRules, error: &HandshakeError) {
         log::debug!("a request is refused: {error}");
         self.core.counters.protocol_errors += 1;
+        if let HandshakeError::TargetTooLong
+        | HandshakeError::HeadTooLarge
+        | HandshakeError::TooManyHeaders = error
+        {
+            self.core.counters.heads_too_long += 1;
+        }
         let rules = ResponseRules { keep_alive: false, ..rules };
         self.respond(key, rules, &error.to_response());
     }

@@ -251,8 +251,8 @@ fn a_peer_that_never_answers_a_close_frame_is_given_up() {
         client.ping(b"still here");
         let end = soon(&closes);
         assert_eq!((end.code, end.was_clean), (CloseCode::ABNORMAL, false));
-        let timeouts = || server.handle().stats().total.timeouts;
-        eventually("it is counted", || timeouts() == 1);
+        let total = || server.handle().stats().total;
+        eventually("it is counted", || (total().timeouts, total().close_timeouts) == (1, 1));
         client.recv_to_end();
     });
 }

@@ -25,6 +25,7 @@ fn a_slow_handshake_is_answered_with_408() {
         http.expect_gone();
         let stats = || server.handle().stats();
         eventually("it is let go", || stats().connections == 0 && stats().total.timeouts == 1);
+        assert_eq!(stats().total.handshake_timeouts, 1);
     });
 }
 
@@ -53,7 +54,8 @@ fn a_connection_without_a_request_is_closed_without_a_word() {
         served.response();
         silent.expect_end();
         served.expect_end();
-        eventually("they are counted", || server.handle().stats().total.timeouts == 2);
+        let total = || server.handle().stats().total;
+        eventually("they are counted", || (total().timeouts, total().handshake_timeouts) == (2, 2));
     });
 }
 
@@ -72,6 +74,10 @@ fn a_head_that_is_too_large_is_refused_while_it_arrives() {
             assert_eq!((response.status, response.header("connection")), (status, Some("close")));
             http.expect_end();
         }
+        let total = || server.handle().stats().total;
+        eventually("all are counted", || {
+            (total().protocol_errors, total().heads_too_long) == (3, 3)
+        });
     });
 }
 
@@ -93,7 +99,8 @@ fn a_silent_client_is_pinged_and_one_that_answers_stays() {
         assert_eq!(silent.recv_to_end(), [Received::Ping(Vec::new())], "one ping in one silence");
         client.send_text("still here");
         while client.recv() != Received::text("still here") {}
-        eventually("it is counted", || server.handle().stats().total.timeouts == 1);
+        let total = || server.handle().stats().total;
+        eventually("it is counted", || (total().timeouts, total().idle_timeouts) == (1, 1));
     });
 }
 

@@ -1,7 +1,7 @@
 //! Peers that break the protocol or a limit (RFC 6455 §7.1.7): the close frame says why, and comes
 //! before the end of the stream.
 
-use tickwire::{CloseCode, Limits};
+use tickwire::{CloseCode, Counters, Limits};
 
 use super::support::{Running, Script, eventually, in_each_mode, soon};
 use super::with_closes;
@@ -47,8 +47,10 @@ fn each_is_told_why_and_loses_its_connection_alone() {
         }
         bystander.send_text("still here");
         bystander.expect_text("still here");
-        let errors = || server.handle().stats().total.protocol_errors;
-        eventually("all is counted", || errors() == CASES.len() as u64);
+        let total = || server.handle().stats().total;
+        eventually("all is counted", || total().protocol_errors == CASES.len() as u64);
+        let Counters { messages_too_long, fragment_floods, heads_too_long, .. } = total();
+        assert_eq!((messages_too_long, fragment_floods, heads_too_long), (1, 1, 0));
         bystander.leave();
         soon(&closes);
         drop(server);
