@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::descriptors::warn_of_too_few;
 #[cfg(feature = "hand-over")]
 use super::hand_over::{HandOver, Predecessor, wait_for_successors};
 use super::handler_thread::HandlerThread;
@@ -242,6 +243,7 @@ impl Builder {
         let (predecessor, inherited) = find_predecessor(hand_over.as_ref(), inherited)?;
         let (places, listeners) = Places::bind(targets, &config.socket_options, inherited)?;
         let unstarted = set_up_loops(&config, listeners)?;
+        warn_of_too_few(config.max_connections);
         let loops: Loops = unstarted.iter().map(|unstarted| unstarted.link.clone()).collect();
         let handle = ServerHandle::new(loops.clone(), places, &config);
         #[cfg(feature = "hand-over")]

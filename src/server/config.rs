@@ -20,7 +20,8 @@ pub struct Config {
     /// Handler threads; 0 is inline mode. Default: half the CPU's threads, at least 1. At most
     /// 1,024.
     pub handler_threads: usize,
-    /// Connections of the whole server. Beyond: HTTP status 503. Default: 100,000. At most 2^24.
+    /// Connections of the whole server. Beyond: HTTP status 503. Default: 100,000. At most 2^24. Each takes
+    /// a descriptor: if the process may not have so many, that is logged at the start.
     pub max_connections: usize,
     /// Limits of request heads. Beyond: HTTP status 414 or 431. Defaults: 16 KiB, 100 headers.
     pub head_limits: HeadLimits,

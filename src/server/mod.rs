@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod connection_stats;
 mod context;
+mod descriptors;
 mod error;
 mod guard;
 #[cfg(feature = "hand-over")]
