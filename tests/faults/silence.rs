@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tickwire::{Builder, SocketOptions};
+use tickwire::{Builder, Counters, SocketOptions};
 
 use super::ledger::Ledger;
 use super::states::{Peer, State};
@@ -34,7 +34,10 @@ fn a_peer_that_has_vanished_is_given_up_in_every_state() {
         if mode == Mode::Threads {
             State::HELD.iter().for_each(|&state| vanish_while_held(&ledger, state));
         }
-        assert!(ledger.handle().stats().total.timeouts > 0);
+        let Counters { timeouts, handshake_timeouts, idle_timeouts, close_timeouts, .. } =
+            ledger.handle().stats().total;
+        assert!(handshake_timeouts > 0 && idle_timeouts > 0 && close_timeouts > 0);
+        assert_eq!(timeouts, handshake_timeouts + idle_timeouts + close_timeouts);
         ledger.close();
     });
 }

@@ -3,7 +3,7 @@ use std::process::Command;
 use std::sync::mpsc::channel;
 
 use tickwire::handshake::HeadLimits;
-use tickwire::{Limits, Outcome};
+use tickwire::{Counters, Limits, Outcome};
 
 use super::support::{
     Client, Process, Running, Script, Socket, eventually, example, in_each_mode, soon,
@@ -55,6 +55,9 @@ fn promise_3_limits() {
             assert_eq!(http.response().status, status);
         }
         eventually("all are gone", || server.handle().stats().connections == 0);
+        let Counters { messages_too_long, fragment_floods, heads_too_long, .. } =
+            server.handle().stats().total;
+        assert_eq!((messages_too_long, fragment_floods, heads_too_long), (2, 1, 2));
         let sockets: Vec<_> = (0..CONNECTION_COUNT)
             .map(|_| Socket::connect(&server.address()).expect("connect"))
             .collect();
@@ -134,6 +137,8 @@ fn promise_3_limits_after_inflating() {
             client.expect_text(&"x".repeat(10_000));
             client.send_deflated(&"x".repeat(10_001));
             client.expect_close(1009);
+            let total = || server.handle().stats().total;
+            eventually("it is counted", || total().messages_too_long == 1);
         }
     });
 }

@@ -141,7 +141,8 @@ fn what_leads_to_a_request_has_the_time_of_the_handshake() {
         answered.write_all(&client_hello()).expect("send");
         let done = connect(&server).with_tls(client_config(), NAME).expect("TLS");
         [silent, begun, answered, done].iter().for_each(wait_for_end);
-        eventually("they are counted", || server.handle().stats().total.timeouts == 4);
-        assert_eq!(server.handle().stats().total.slow_heads, 0);
+        let total = || server.handle().stats().total;
+        eventually("they are counted", || (total().timeouts, total().handshake_timeouts) == (4, 4));
+        assert_eq!(total().slow_heads, 0);
     });
 }
