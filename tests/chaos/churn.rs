@@ -7,6 +7,7 @@ use crate::cores::Cores;
 use crate::good::Crew;
 use crate::latency::Phase;
 use crate::scene::Scene;
+use crate::settings;
 use crate::support::{Client, Dial, Received};
 
 /// Connections a second.
@@ -24,7 +25,9 @@ pub(crate) fn run(cores: Cores, length: Duration) {
     crew.shared.latencies.enter(Phase::Chaos);
     let start = Instant::now();
     let done = AtomicU64::new(0);
-    let mut resident = Vec::new();
+    let (mut resident, mut most) = (Vec::new(), (0, 0));
+    // Those who come and go have one address, those who stay this one and that of a proxy's client.
+    let max_count = settings::MAX_PER_ADDRESS as usize + 1;
     std::thread::scope(|scope| {
         for at in 0..CHURNER_COUNT {
             let (dial, done) = (Dial::new(&scene.place.plain), &done);
@@ -33,9 +36,16 @@ pub(crate) fn run(cores: Cores, length: Duration) {
         while start.elapsed() < length {
             std::thread::sleep(length / 100);
             resident.push(scene.process.resident_len());
+            let (connections, descriptors) =
+                (scene.numbers().connections, scene.added_descriptors());
+            assert!(connections <= max_count, "{connections} connections at a time");
+            // Of those that are turned away, or are being closed, it has some for a moment.
+            assert!(descriptors <= 2 * max_count, "{descriptors} descriptors for them");
+            most = (most.0.max(connections), most.1.max(descriptors));
             crew.check();
         }
     });
+    let took = start.elapsed();
     scene.settle(crew.count);
     let (publication_count, shared) = (scene.finish(), crew.shared.clone());
     crew.finish(publication_count);
@@ -44,9 +54,11 @@ pub(crate) fn run(cores: Cores, length: Duration) {
     let [_, stayed] = shared.latencies.summaries();
     let count = done.load(Ordering::Relaxed);
     println!(
-        "  {count} connections, {:.0} a second; resident {} KiB after a quarter, {} KiB at the end; \
+        "  {count} connections, {:.0} a second, at most {} at a time in {} descriptors; resident {} KiB after a quarter, {} KiB at the end; \
          echoes of those that stayed: p50 {:?}, p99 {:?}",
-        count as f64 / length.as_secs_f64(),
+        count as f64 / took.as_secs_f64(),
+        most.0,
+        most.1,
         resident[resident.len() / 4] / 1024,
         resident[resident.len() - 1] / 1024,
         stayed.p50,

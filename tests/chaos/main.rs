@@ -1,6 +1,7 @@
 //! Good clients beside hostile ones, on real sockets. The good ones must notice nothing: whatever
 //! the others do, each echo and each publication comes once, in order and unharmed, and the server
-//! holds no more than its limits allow and gets rid of all that it had for them.
+//! holds no more than its limits allow and gets rid of all that it had for them. The limits are those of a
+//! server on the internet, with sizes and times so narrow that attackers meet each of them.
 //!
 //! There are three processes, each this very program: the server; the hostile clients, who run
 //! when nobody else wants to; and the test itself with the good clients. The server has a core of its own

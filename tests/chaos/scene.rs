@@ -58,6 +58,11 @@ impl Scene {
         serde_json::from_str(&self.process.ask("numbers")).expect("numbers")
     }
 
+    /// Descriptors beyond those that the server started with.
+    pub(crate) fn added_descriptors(&self) -> usize {
+        self.process.descriptor_count().saturating_sub(self.descriptor_count)
+    }
+
     /// All good clients are connected, and from now on there are publications.
     pub(crate) fn publish(&mut self) {
         self.process.ask("publish");

@@ -1,6 +1,7 @@
 //! The server, in a process of its own: it echoes, publishes, counts what it is called for, and
 //! answers questions on its standard input.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use tickwire::transport::BindTarget;
 use tickwire::{
-    Closed, Context, Handler, Message, Refusal, Request, Response, Server, ServerHandle, Start,
-    SubscribeOptions, TrustedProxies, Upgrade,
+    Closed, Context, Counters, Handler, Message, Refusal, Request, Response, Server, ServerHandle,
+    Start, SubscribeOptions, TrustedProxies, Upgrade,
 };
 
 use crate::support::eventually;
@@ -56,6 +57,8 @@ pub(crate) struct Numbers {
     pub(crate) messages: u64,
     pub(crate) deliveries: u64,
     pub(crate) subscribers_closed: u64,
+    /// How often each limit was met that attackers are meant to meet.
+    pub(crate) limits_met: BTreeMap<String, u64>,
 }
 
 pub(crate) fn run(options: &Options) {
@@ -168,8 +171,24 @@ impl Calls {
             messages: total.messages_received,
             deliveries: total.deliveries,
             subscribers_closed: total.subscribers_closed,
+            limits_met: limits_met(&total),
         }
     }
+}
+
+fn limits_met(counters: &Counters) -> BTreeMap<String, u64> {
+    let met = [
+        ("over_address_limit", counters.over_address_limit),
+        ("accept_waits", counters.accept_waits),
+        ("throttled", counters.throttled),
+        ("message_floods", counters.message_floods),
+        ("byte_floods", counters.byte_floods),
+        ("control_frame_floods", counters.control_frame_floods),
+        ("slow_heads", counters.slow_heads),
+        ("write_timeouts", counters.write_timeouts),
+        ("queues_shed", counters.queues_shed),
+    ];
+    met.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 /// A connection's state; it knows whether what was called for it pairs.

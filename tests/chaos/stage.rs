@@ -1,5 +1,6 @@
 //! Good clients, alone and in chaos by turns.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -42,7 +43,9 @@ pub(crate) fn run(
     let round_count = (length.div_duration_f64(ROUND).round() as u32).max(1);
     let round = length / round_count;
     for at in 0..round_count {
+        let met = scene.numbers().limits_met;
         let quiet = pass(&scene, &mut crew, &mut picture, Phase::Quiet, round.mul_f64(QUIET));
+        assert_eq!(scene.numbers().limits_met, met, "good clients alone met a limit");
         memory.quiet.push(scene.process.resident_len());
         scene.process.forget_peak();
         let attackers = start_attackers(&scene, round.mul_f64(1.0 - QUIET));
@@ -64,6 +67,7 @@ pub(crate) fn run(
     println!("  picture: {}", picture.save(mode).display());
     let had_time = is_judged && round.mul_f64(1.0 - QUIET) > settings::PATIENCE.mul_f64(1.3);
     check_answers(&answers, had_time, is_judged);
+    check_limits(&numbers.limits_met, had_time);
     memory.check(handler_thread_count);
     check_latencies(shared.latencies.summaries(), is_judged);
 }
@@ -148,9 +152,10 @@ fn gather(attackers: Child, answers: &mut Answers) {
 }
 
 /// Each attack was answered as it should be, and, if there was the time, at least once. A few attackers,
-/// and many where other things run, may have been too slow to get as far as their attack.
+/// and many where other things run, may have been too slow to get as far as their attack, or
+/// to send more than is allowed.
 fn check_answers(answers: &Answers, had_time: bool, is_judged: bool) {
-    const TOO_SLOW: [&str; 2] = ["not let in", "http 408"];
+    const TOO_SLOW: [&str; 3] = ["not let in", "http 408", "close 1000"];
     const FEW: f64 = 0.1;
     println!("  attacks, and how they were answered:");
     let mut wrong = Vec::new();
@@ -176,6 +181,15 @@ fn check_answers(answers: &Answers, had_time: bool, is_judged: bool) {
         }
     }
     assert!(wrong.is_empty(), "attacks were not answered as they should be: {wrong:#?}");
+}
+
+/// There is no limit that nobody met, if there was the time.
+fn check_limits(met: &BTreeMap<String, u64>, had_time: bool) {
+    let list: Vec<_> = met.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    println!("  limits met: {}", list.join(", "));
+    let never: Vec<_> =
+        met.iter().filter(|&(_, &count)| count == 0).map(|(name, _)| name).collect();
+    assert!(!had_time || never.is_empty(), "limits that were never met: {never:?}");
 }
 
 /// Resident bytes of the server.

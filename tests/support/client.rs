@@ -290,6 +290,11 @@ impl Writer {
         self.socket.write_all(bytes)
     }
 
+    /// Sends as much as is taken now, and returns how much that is.
+    pub(crate) fn try_send_some(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.write(bytes)
+    }
+
     /// Ends this direction of the stream.
     #[track_caller]
     pub(crate) fn shutdown_write(&self) {

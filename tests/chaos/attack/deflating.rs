@@ -7,6 +7,7 @@ use std::time::Duration;
 use flate2::write::DeflateEncoder;
 use tickwire::frame::{OpCode, encode_compressed_frame};
 
+use super::floods::flood_and_read;
 use super::ground::Ground;
 use super::{Answer, Attack};
 use crate::settings::Reach;
@@ -14,11 +15,11 @@ use crate::settings::Reach;
 const PAUSE: Duration = Duration::from_millis(50);
 const COUNT: usize = 6;
 
-pub(super) const ATTACKS: [Attack; 2] = [
+pub(super) const ATTACKS: [Attack; 3] = [
     Attack {
         name: "compression bomb",
         count: COUNT,
-        reach: Reach::Message,
+        reach: Reach::Deflated,
         run: |ground| send(ground, bomb()),
         pause: PAUSE,
         answers: &["close 1009"],
@@ -26,7 +27,7 @@ pub(super) const ATTACKS: [Attack; 2] = [
     Attack {
         name: "compressed garbage",
         count: COUNT,
-        reach: Reach::Message,
+        reach: Reach::Deflated,
         run: |ground| {
             let noise: Vec<u8> = (0..fastrand::usize(50..5000)).map(|_| fastrand::u8(..)).collect();
             // A block of the type that there is not (RFC 1951 §3.2.3).
@@ -34,6 +35,14 @@ pub(super) const ATTACKS: [Attack; 2] = [
         },
         pause: PAUSE,
         answers: &["close 1007"],
+    },
+    Attack {
+        name: "compressed message flood",
+        count: COUNT,
+        reach: Reach::Deflated,
+        run: flood,
+        pause: PAUSE,
+        answers: &["close 1008"],
     },
 ];
 
@@ -44,6 +53,19 @@ fn send(ground: &Ground, payload: &[u8]) -> Result<Answer, Answer> {
     encode_compressed_frame(&mut frame, true, OpCode::Binary, Some([1, 2, 3, 4]), payload);
     let _ = client.try_send_raw(&frame);
     Ok(ground.answer(&mut client))
+}
+
+/// Little comes, and much is made of it.
+fn flood(ground: &Ground) -> Result<Answer, Answer> {
+    let dial = ground.dial("/").deflate(tickwire::deflate::Params::default());
+    let client = ground.open_by(&dial)?;
+    let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&[0; 100_000]).and_then(|()| encoder.flush()).expect("memory");
+    // What every message ends with is left out (RFC 7692 §7.2.1).
+    let payload = encoder.get_ref().strip_suffix(b"\0\0\xff\xff").expect("a flushed block");
+    let mut frame = Vec::new();
+    encode_compressed_frame(&mut frame, true, OpCode::Binary, Some([1, 2, 3, 4]), payload);
+    Ok(flood_and_read(ground, client, &frame.repeat(10)))
 }
 
 /// 8 MiB in 8 KiB.

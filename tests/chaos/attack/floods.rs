@@ -1,16 +1,19 @@
 //! Attackers that send what is in order, but far too much of it.
 
+use std::io::ErrorKind;
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tickwire::frame::OpCode;
 
 use super::ground::{Ground, frame};
 use super::{Answer, Attack, is_after, rest};
-use crate::settings::Reach;
+use crate::settings::{MAX_MESSAGE_LEN, Reach};
 use crate::support::{Client, Received};
 
 /// Who is neither answered nor stopped goes after so long.
-const FLOOD_TIME: Duration = Duration::from_millis(1500);
+const FLOOD_TIME: Duration = Duration::from_secs(4);
 /// Frames that are sent at once, and the wait for the next.
 const BURST_COUNT: usize = 200;
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -18,18 +21,24 @@ const INTERVAL: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(100);
 const COUNT: usize = 6;
 
-/// They close after [`FLOOD_TIME`]: who was let be gets its close frame back.
-const SERVED: &str = "close 1000";
+/// They are stopped before they close themselves.
+const STOPPED: &[&str] = &["close 1008"];
 
-pub(super) const ATTACKS: [Attack; 6] = [
-    flood("ping flood", &[SERVED], |ground| flood_with(ground, OpCode::Ping, true)),
-    flood("ping flood, never reads", &[SERVED, "reset"], |ground| {
+pub(super) const ATTACKS: [Attack; 8] = [
+    flood("ping flood", STOPPED, |ground| flood_with(ground, OpCode::Ping, true)),
+    flood("ping flood, never reads", &["close 1008", "end", "reset"], |ground| {
         flood_with(ground, OpCode::Ping, false)
     }),
-    flood("pong flood", &[SERVED], |ground| flood_with(ground, OpCode::Pong, true)),
-    flood("message flood", &[SERVED], |ground| flood_with(ground, OpCode::Text, true)),
-    flood("flood of empty fragments", &["close 1008"], |ground| fragments(ground, b"")),
-    flood("flood of tiny fragments", &["close 1008"], |ground| fragments(ground, b"x")),
+    flood("pong flood", STOPPED, |ground| flood_with(ground, OpCode::Pong, true)),
+    flood("message flood", STOPPED, |ground| flood_with(ground, OpCode::Text, true)),
+    flood("flood of large messages", STOPPED, |ground| {
+        let client = ground.open()?;
+        let message = frame(true, OpCode::Binary, &[0; MAX_MESSAGE_LEN]);
+        Ok(flood_and_read(ground, client, &message))
+    }),
+    flood("flood of requests", &["http 429", "reset"], requests),
+    flood("flood of empty fragments", STOPPED, |ground| fragments(ground, b"")),
+    flood("flood of tiny fragments", STOPPED, |ground| fragments(ground, b"x")),
 ];
 
 const fn flood(
@@ -59,6 +68,44 @@ fn flood_with(ground: &Ground, opcode: OpCode, reads: bool) -> Result<Answer, An
     }
     let _ = client.try_send_raw(&frame(true, OpCode::Close, b"\x03\xe8"));
     Ok(ground.answer(&mut client))
+}
+
+/// Sends the same frames again and again, as fast as they are taken, and reads meanwhile.
+pub(super) fn flood_and_read(ground: &Ground, mut client: Client, frames: &[u8]) -> Answer {
+    let (writer, is_over) = (client.writer(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| pour(frames, &is_over, |bytes| writer.try_send_some(bytes)));
+        let answer = ground.answer(&mut client);
+        is_over.store(true, Ordering::Relaxed);
+        // The other may be waiting; the server may have ended it already.
+        let _ = client.socket().shutdown(Shutdown::Both);
+        answer
+    })
+}
+
+/// Asks for a page, again and again.
+fn requests(ground: &Ground) -> Result<Answer, Answer> {
+    let (socket, is_over) = (ground.socket()?, AtomicBool::new(false));
+    let requests = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(BURST_COUNT);
+    Ok(std::thread::scope(|scope| {
+        scope.spawn(|| pour(&requests, &is_over, |bytes| socket.write(bytes)));
+        let answer = ground.answer_without(&socket);
+        is_over.store(true, Ordering::Relaxed);
+        let _ = socket.shutdown(Shutdown::Both);
+        answer
+    }))
+}
+
+/// Sends the same bytes again and again until it is over or nobody takes them any more.
+fn pour(bytes: &[u8], is_over: &AtomicBool, send: impl Fn(&[u8]) -> std::io::Result<usize>) {
+    let mut at = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        match send(&bytes[at..]) {
+            Ok(len) => at = (at + len) % bytes.len(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => break,
+        }
+    }
 }
 
 /// Reads what has come; the engine may have ended it.

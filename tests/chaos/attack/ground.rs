@@ -83,6 +83,13 @@ impl Ground {
         self.open_by(&self.dial("/"))
     }
 
+    /// A connection with TLS on which nothing has been asked for.
+    #[cfg(feature = "tls")]
+    pub(super) fn greet_tls(&self) -> Result<Socket, Answer> {
+        let (_, config) = self.tls.as_ref().expect("a server with TLS");
+        made(self.tls_socket()?.with_tls(config.clone(), crate::support::tls::NAME))
+    }
+
     #[cfg(feature = "tls")]
     pub(super) fn open_tls(&self) -> Result<Client, Answer> {
         let (address, config) = self.tls.as_ref().expect("a server with TLS");
@@ -167,7 +174,8 @@ fn answered(received: &[u8], end: &str) -> Answer {
         [21, ..] => "alert".to_owned(),
         _ => {
             let text = String::from_utf8_lossy(received);
-            let status = text.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+            let statuses = text.split("HTTP/1.1 ").skip(1).filter_map(|rest| rest.get(..3));
+            let status = statuses.last().filter(|_| text.starts_with("HTTP/1.1 "));
             status.map_or_else(|| format!("{text:?}"), |status| format!("http {status}"))
         }
     }

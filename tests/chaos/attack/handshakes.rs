@@ -45,7 +45,7 @@ pub(super) const ATTACKS: [Attack; 10] = [
     Attack {
         name: "vanishes by RST",
         count: 8,
-        reach: Reach::Message,
+        reach: Reach::Short,
         run: |ground| vanish(ground, true),
         pause: Duration::from_millis(10),
         answers: &["gone"],
@@ -53,7 +53,7 @@ pub(super) const ATTACKS: [Attack; 10] = [
     Attack {
         name: "vanishes by FIN",
         count: 8,
-        reach: Reach::Message,
+        reach: Reach::Short,
         run: |ground| vanish(ground, false),
         pause: Duration::from_millis(10),
         answers: &["gone"],

@@ -47,7 +47,7 @@ const fn attack(
     answers: &'static [&'static str],
     run: fn(&Ground) -> Result<Answer, Answer>,
 ) -> Attack {
-    Attack { name, count: COUNT, reach: Reach::Message, run, pause: PAUSE, answers }
+    Attack { name, count: COUNT, reach: Reach::Short, run, pause: PAUSE, answers }
 }
 
 /// For a client that nobody has seen before.

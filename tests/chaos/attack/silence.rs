@@ -15,18 +15,18 @@ const COUNT: usize = 12;
 
 /// Who does not answer pings is given up, without a word.
 const SILENT: &[&str] = &["end", "reset"];
-/// Who does not take its publications gets a close frame, if it looks before it is given up.
+/// Nor who takes nothing; or it gets a close frame, if it looks before it is given up.
 const DEAF: &[&str] = &["close 1013", "end", "reset"];
 
 pub(super) const ATTACKS: [Attack; 5] = [
-    attack("half a frame", Reach::Message, SILENT, |ground| {
+    attack("half a frame", Reach::Short, SILENT, |ground| {
         ground.answer_to(&frame(true, OpCode::Text, &[b'x'; 1000])[..500])
     }),
     attack("most of a message", Reach::Message, SILENT, |ground| {
         let message = frame(true, OpCode::Binary, &[0; MAX_MESSAGE_LEN]);
         ground.answer_to(&message[..message.len() - 1])
     }),
-    attack("never reads echoes", Reach::Backlog, SILENT, |ground| {
+    attack("never reads echoes", Reach::Backlog, DEAF, |ground| {
         let client = ground.open_by(&ground.dial("/").receive_len(8 << 10))?;
         ask_for_echoes(ground, &client);
         Ok(wait_deaf(ground, client))
@@ -69,6 +69,6 @@ fn ask_for_echoes(ground: &Ground, client: &Client) {
 
 /// Reads nothing until the server must have ended the connection; then all.
 fn wait_deaf(ground: &Ground, mut client: Client) -> Answer {
-    rest(ground, settings::PATIENCE);
+    rest(ground, settings::DEAF_PATIENCE);
     ground.answer(&mut client)
 }

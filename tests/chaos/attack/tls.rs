@@ -11,7 +11,7 @@ use crate::settings::Reach;
 const PAUSE: Duration = Duration::from_millis(50);
 const COUNT: usize = 4;
 
-pub(super) const ATTACKS: [Attack; 5] = [
+pub(super) const ATTACKS: [Attack; 6] = [
     // Who begins with plain text is answered in plain text.
     attack("garbage to TLS", &["alert", "http 400"], |ground| {
         let noise: Vec<u8> = (0..fastrand::usize(10..5000)).map(|_| fastrand::u8(..)).collect();
@@ -27,6 +27,14 @@ pub(super) const ATTACKS: [Attack; 5] = [
         client.reset();
         Ok("gone".to_owned())
     }),
+    // As fast as it can, and by resets, for it has not that many ports.
+    Attack {
+        pause: Duration::ZERO,
+        ..attack("TLS handshakes for nothing", &["gone"], |ground| {
+            ground.greet_tls()?.reset_on_close();
+            Ok("gone".to_owned())
+        })
+    },
     attack("garbage within TLS", &["close 1002"], |ground| {
         let mut client = ground.open_tls()?;
         let _ = client.try_send_raw(b"\xff\xff\xff\xff");
@@ -39,7 +47,7 @@ const fn attack(
     answers: &'static [&'static str],
     run: fn(&Ground) -> Result<Answer, Answer>,
 ) -> Attack {
-    Attack { name, count: COUNT, reach: Reach::TlsMessage, run, pause: PAUSE, answers }
+    Attack { name, count: COUNT, reach: Reach::Tls, run, pause: PAUSE, answers }
 }
 
 fn send(ground: &Ground, bytes: &[u8]) -> Result<Answer, Answer> {

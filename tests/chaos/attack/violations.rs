@@ -14,14 +14,20 @@ const COUNT: usize = 4;
 
 pub(super) const ATTACKS: [Attack; 9] = [
     violation("bad UTF-8", &["close 1007"], bad_utf8),
-    violation("bad UTF-8, late", &["close 1007"], late_bad_utf8),
+    Attack {
+        reach: Reach::Message,
+        ..violation("bad UTF-8, late", &["close 1007"], late_bad_utf8)
+    },
     violation("garbage", &["close 1002", "close 1007", "close 1008", "close 1009"], garbage),
     violation("unmasked", &["close 1002"], |ground| ground.answer_to(b"\x81\x05hello")),
     violation("reserved bits", &["close 1002"], |ground| ground.answer_to(b"\x91\x80\0\0\0\0")),
     violation("huge length", &["close 1009"], |ground| {
         ground.answer_to(b"\x82\xff\x3f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0and nothing more")
     }),
-    violation("length without end", &["close 1009", "reset"], too_long),
+    Attack {
+        reach: Reach::Message,
+        ..violation("length without end", &["close 1009", "reset"], too_long)
+    },
     violation("bad close frame", &["close 1002", "close 1007"], |ground| {
         let payloads: [&[u8]; 3] = [b"\x03", b"\x03\xed", b"\x03\xe8\xff\xff"];
         let payload = payloads[fastrand::usize(..payloads.len())];
@@ -35,7 +41,7 @@ const fn violation(
     answers: &'static [&'static str],
     run: fn(&Ground) -> Result<Answer, Answer>,
 ) -> Attack {
-    Attack { name, count: COUNT, reach: Reach::Message, run, pause: PAUSE, answers }
+    Attack { name, count: COUNT, reach: Reach::Short, run, pause: PAUSE, answers }
 }
 
 fn bad_utf8(ground: &Ground) -> Result<Answer, Answer> {

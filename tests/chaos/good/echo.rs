@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tickwire::frame::{OpCode, encode_frame};
 
 use super::{Shared, leave, recv};
+use crate::settings;
 use crate::support::{Client, Dial, Received};
 
 #[derive(Clone, Debug)]
@@ -27,6 +28,7 @@ pub(super) struct Echo {
 
 impl Echo {
     pub(super) fn new(name: &'static str, max_len: usize, depth: u64, rate: f64) -> Self {
+        assert_is_allowed(max_len, depth, rate);
         let random = fastrand::Rng::new();
         Self { name, dial: None, max_len, depth, rate, is_timed: false, may_be_cut: false, random }
     }
@@ -78,6 +80,10 @@ impl Echo {
                 shared.latencies.record(due.elapsed());
             }
             due += interval;
+            // Who is late does not hurry: it would be throttled for that.
+            if !self.is_timed {
+                due = due.max(Instant::now());
+            }
         }
         if !self.may_be_cut {
             leave(client);
@@ -93,6 +99,18 @@ impl Echo {
             message.push_str(&format!("{word:x} is {at} "));
         }
         message
+    }
+}
+
+/// Who echoes so much stays within half of what a connection may send, and is never held back.
+fn assert_is_allowed(max_len: usize, depth: u64, rate: f64) {
+    let limits = settings::limits();
+    let messages = depth as f64 * rate;
+    // As they come, and inflated.
+    let bytes = 2.0 * messages * max_len as f64;
+    for (sent, limit) in [(messages, limits.message_rate), (bytes, limits.byte_rate)] {
+        let allowed = limit.map_or(f64::INFINITY, |limit| f64::from(limit.per_second));
+        assert!(sent <= allowed / 2.0, "{sent} a second, of {allowed}");
     }
 }
 
