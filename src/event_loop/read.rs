@@ -71,13 +71,34 @@ impl<S: Service> EventLoop<S> {
         true
     }
 
-    /// Reads what the turn's budget allows. `ended` says that the end of the stream or an error has
-    /// been announced: from then on reading goes on until it is met, in later turns too, for no
-    /// readiness will announce it again.
+    /// A connection is to be read. `ended` says that the end of the stream or an error has been announced:
+    /// from then on reading goes on until it is met, in later turns too, for no readiness will announce it
+    /// again.
     pub(super) fn on_readable(&mut self, key: u32, ended: bool) {
-        if let Some(connection) = self.connections.get_mut(key as usize) {
-            connection.io.flags.insert_if(Flags::END_ANNOUNCED, ended);
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        connection.io.flags.insert_if(Flags::END_ANNOUNCED, ended);
+        if connection.io.stream.handshake_len().is_some() {
+            if connection.io.flags.raise(Flags::LISTED) {
+                self.handshakes.push_back(key);
+            }
+            return;
         }
+        self.read_on(key);
+    }
+
+    /// Goes on with a TLS handshake, one after another: a step of it takes as much time as hundreds of
+    /// messages of connections that are there.
+    pub(super) fn shake_hands(&mut self) {
+        while let Some(key) = self.handshakes.pop_front() {
+            let Some(connection) = self.connections.get_mut(key as usize) else { continue };
+            if connection.io.flags.lower(Flags::LISTED) {
+                return self.read_on(key);
+            }
+        }
+    }
+
+    /// Reads what the turn's budget allows.
+    fn read_on(&mut self, key: u32) {
         let mut budget = self.core.config.max_bytes_per_turn;
         let mut reads_left = MAX_READS_PER_TURN;
         loop {

@@ -1,5 +1,6 @@
 //! The thread's body and the order of a turn.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -57,6 +58,8 @@ pub(crate) struct EventLoop<S: Service> {
     pub(super) prefixes: PrefixTable,
     pub(super) topics: Arc<TopicRegistry>,
     pub(super) outbound: Outbound,
+    /// Connections with something to read of their TLS handshakes, in the order in which they go on.
+    pub(super) handshakes: VecDeque<u32>,
     /// Once its clients are sent away, one after another.
     pub(super) withdrawing: Option<Withdrawing>,
     /// When to end, once shutting down.
@@ -125,6 +128,7 @@ impl<S: Service> EventLoop<S> {
             listed_before: Vec::new(),
             stalled: vec![Vec::new(); lane_count],
             outbound: Outbound::new(),
+            handshakes: VecDeque::new(),
             withdrawing: None,
             deadline: None,
         }
@@ -142,8 +146,8 @@ impl<S: Service> EventLoop<S> {
         self.end();
     }
 
-    /// One turn: sockets first, then those left over from the last turn, then what other threads
-    /// want, then what that has to write, then deadlines.
+    /// One turn: sockets first, then those left over from the last turn and a handshake, then what other
+    /// threads want, then what that has to write, then deadlines.
     fn turn(&mut self, events: &Events, due: &mut Vec<Entry>) {
         let now = Instant::now();
         self.core.now = self.core.clock.tick(now);
@@ -158,6 +162,7 @@ impl<S: Service> EventLoop<S> {
         }
         leftover.clear();
         self.listed_before = leftover;
+        self.shake_hands();
         self.accept_leftover(now);
         self.take_commands();
         self.catch_up();
@@ -236,6 +241,7 @@ impl<S: Service> EventLoop<S> {
         let idle = all_done
             && self.core.ready.is_empty()
             && self.core.dirty.is_empty()
+            && self.handshakes.is_empty()
             && !self.outbound.is_pending();
         let timeout = if idle && self.inbox.prepare_to_sleep() {
             self.timeout()

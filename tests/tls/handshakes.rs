@@ -1,12 +1,13 @@
 //! Versions, resumption, and what handlers and counters hear of a handshake.
 
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use tickwire::rustls::version::{TLS12, TLS13};
 use tickwire::rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
 use tickwire::{TlsInfo, Upgrade};
 
+use super::slow::client_hello;
 use super::support::tls::{NAME, authority};
 use super::support::{Mode, Running, Script, Socket, eventually, in_each_mode, soon};
 use super::{refusal, shake_hands};
@@ -102,4 +103,39 @@ fn many_requests_on_one_connection_are_one_handshake() {
         assert_eq!(http.response().status, 404);
     }
     eventually("it is counted", || server.handle().stats().total.tls_handshakes == 1);
+}
+
+/// Connections that are there do not wait for all handshakes that have come meanwhile.
+#[test]
+fn a_turn_of_a_loop_goes_on_with_one_handshake() {
+    const COUNT: u64 = 30;
+    let (release, gate) = channel::<()>();
+    let (enter, entered) = channel();
+    let gate = Mutex::new(gate);
+    let script = Script::new().on_text(move |ctx, _| {
+        enter.send(()).expect("the test listens");
+        gate.lock().expect("a gate").recv().expect("the test lets go");
+        ctx.send("unblocked");
+    });
+    let server = Mode::Inline.start(script);
+    let mut client = server.connect();
+    let turns = || server.handle().stats().total.turns;
+    client.send_text("block");
+    soon(&entered);
+    let before = turns();
+    let newcomers: Vec<Socket> = (0..COUNT)
+        .map(|_| {
+            let socket = Socket::connect_plain(&server.address(), None).expect("connect");
+            socket.write_all(&client_hello()).expect("send");
+            socket
+        })
+        .collect();
+    release.send(()).expect("somebody waits");
+    client.expect_text("unblocked");
+    for socket in &newcomers {
+        let mut first = [0];
+        assert_eq!(socket.read(&mut first).expect("an answer"), 1);
+    }
+    eventually("each has had a turn", || turns() - before >= COUNT);
+    client.leave();
 }

@@ -26,7 +26,7 @@ fn connect(server: &Running) -> Socket {
 }
 
 /// A client's first words.
-fn client_hello() -> Vec<u8> {
+pub(super) fn client_hello() -> Vec<u8> {
     let name = NAME.try_into().expect("a name");
     let mut client = ClientConnection::new(client_config(), name).expect("a client");
     let mut hello = Vec::new();
