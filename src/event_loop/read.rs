@@ -16,6 +16,9 @@ const DIRECT_FROM_LEN: usize = 16 * 1024;
 /// messages, which cost more, come a read buffer at a time.
 const MAX_READS_PER_TURN: u32 = 4;
 
+/// HTTP requests of one connection that are answered in one go: each response is a write of its own.
+const MAX_REQUESTS_AT_ONCE: usize = 8;
+
 /// So much of each connection may wait for a handler thread, whatever else does.
 const MIN_SHARE: usize = 16 * 1024;
 
@@ -217,7 +220,13 @@ impl<S: Service> EventLoop<S> {
             return progress;
         }
         self.use_up(key, carried + len);
-        progress
+        // Requests may be left that wait for nothing but their turn.
+        let is_left = |connection: &Connection<_>| connection.io.flags.contains(Flags::UNREAD);
+        if self.connections.get(key as usize).is_some_and(is_left) {
+            Progress::More
+        } else {
+            progress
+        }
     }
 
     /// Uses up the first `len` bytes of the read buffer; a connection that is open from the start
@@ -261,7 +270,7 @@ impl<S: Service> EventLoop<S> {
     /// Uses `input` up as far as possible; returns how far that was. A request that becomes an
     /// upgrade is followed by frames in the same input.
     fn consume(&mut self, key: u32, input: &mut [u8]) -> usize {
-        let mut at = 0;
+        let (mut at, mut request_count) = (0, 0);
         while at < input.len() {
             let Some(connection) = self.connections.get_mut(key as usize) else {
                 return input.len();
@@ -273,10 +282,14 @@ impl<S: Service> EventLoop<S> {
                 // The response before it comes first, or a handler thread decides: later.
                 Phase::Request(_) if connection.io.queued_len() > 0 => 0,
                 Phase::Request(_) if connection.io.must_wait() => 0,
+                Phase::Request(_) if request_count == MAX_REQUESTS_AT_ONCE => 0,
                 Phase::Proxied(_) | Phase::Deciding(_) => 0,
                 Phase::Request(_) => match self.consume_head(key, &input[at..]) {
                     0 => return at,
-                    used => used,
+                    used => {
+                        request_count += 1;
+                        used
+                    }
                 },
                 Phase::Open(ref mut open) => {
                     let (io, input) = (&mut connection.io, &mut input[at..]);

@@ -38,6 +38,10 @@ pub(crate) fn limits() -> Limits {
         counts_loopback: true,
         // A storm has to wait, but not for long: whoever comes in its midst is let in within its time.
         accept_rate: Some(Rate::new(5000, 64)),
+        // Floods come again and again, each with a burst of its own: with the usual ones they would be all
+        // that a single core can do.
+        byte_rate: Some(Rate::new(2 << 20, 2 << 20)),
+        message_rate: Some(Rate::new(1000, 1000)),
         max_excess_time: Duration::from_secs(1),
         head_grace: HEAD_GRACE,
         max_queued_len: Some(MAX_QUEUED_LEN),

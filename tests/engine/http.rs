@@ -225,3 +225,18 @@ fn the_callback_runs_once_for_each_request_however_it_is_cut() {
         assert_eq!(seen.iter().collect::<Vec<_>>(), ["/slowly", "/again"]);
     });
 }
+
+/// More than are answered in one go, and nothing behind them that would announce the rest.
+#[test]
+fn all_of_many_requests_that_come_at_once_are_answered() {
+    in_each_mode(|mode| {
+        let server = mode.start(Script::echo());
+        let http = server.http();
+        for count in [7, 8, 9, 100] {
+            http.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(count));
+            for _ in 0..count {
+                assert_eq!(http.response().status, 404);
+            }
+        }
+    });
+}

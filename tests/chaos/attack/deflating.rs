@@ -38,10 +38,10 @@ pub(super) const ATTACKS: [Attack; 3] = [
     },
     Attack {
         name: "compressed message flood",
-        count: COUNT,
+        count: 2,
         reach: Reach::Deflated,
         run: flood,
-        pause: PAUSE,
+        pause: Duration::from_secs(1),
         answers: &["close 1008"],
     },
 ];

@@ -31,12 +31,12 @@ pub(super) const ATTACKS: [Attack; 8] = [
     }),
     flood("pong flood", STOPPED, |ground| flood_with(ground, OpCode::Pong, true)),
     flood("message flood", STOPPED, |ground| flood_with(ground, OpCode::Text, true)),
-    flood("flood of large messages", STOPPED, |ground| {
+    poured("flood of large messages", &["close 1008", "reset"], |ground| {
         let client = ground.open()?;
         let message = frame(true, OpCode::Binary, &[0; MAX_MESSAGE_LEN]);
         Ok(flood_and_read(ground, client, &message))
     }),
-    flood("flood of requests", &["http 429", "reset"], requests),
+    poured("flood of requests", &["http 429", "reset"], requests),
     flood("flood of empty fragments", STOPPED, |ground| fragments(ground, b"")),
     flood("flood of tiny fragments", STOPPED, |ground| fragments(ground, b"x")),
 ];
@@ -47,6 +47,16 @@ const fn flood(
     run: fn(&Ground) -> Result<Answer, Answer>,
 ) -> Attack {
     Attack { name, count: COUNT, reach: Reach::Backlog, run, pause: PAUSE, answers }
+}
+
+/// As much at once as is taken. What the limits let pass must be less than all that a core can do.
+const fn poured(
+    name: &'static str,
+    answers: &'static [&'static str],
+    run: fn(&Ground) -> Result<Answer, Answer>,
+) -> Attack {
+    let pause = Duration::from_secs(1);
+    Attack { count: 2, pause, ..flood(name, answers, run) }
 }
 
 fn flood_with(ground: &Ground, opcode: OpCode, reads: bool) -> Result<Answer, Answer> {

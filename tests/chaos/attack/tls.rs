@@ -27,9 +27,9 @@ pub(super) const ATTACKS: [Attack; 6] = [
         client.reset();
         Ok("gone".to_owned())
     }),
-    // As fast as it can, and by resets, for it has not that many ports.
+    // By resets, for there are not that many ports.
     Attack {
-        pause: Duration::ZERO,
+        pause: Duration::from_millis(20),
         ..attack("TLS handshakes for nothing", &["gone"], |ground| {
             ground.greet_tls()?.reset_on_close();
             Ok("gone".to_owned())
