@@ -29,7 +29,8 @@ pub struct Limits {
     /// proxy on the same machine has such an address for all its clients. Default: not, in both.
     pub counts_loopback: bool,
     /// Connections that the server lets in, all addresses together; who is turned away at once is not
-    /// counted. Beyond: they wait in the system's backlog. `None`: as many as come. Default: 2,000 a second, 4,096 at once; trusted: `None`.
+    /// counted. Beyond: they wait in the system's backlog. `None`: as many as come. Default: 2,000 a second,
+    /// 4,096 at once; trusted: `None`.
     pub accept_rate: Option<Rate>,
     /// Messages of one connection, fragments and HTTP requests included. Beyond: the connection is not
     /// read until it has saved up some again, so TCP pushes back on the client and nothing is lost; see
@@ -37,8 +38,8 @@ pub struct Limits {
     /// `None`: as many as come. Default: 1,000 a second, 4,000 at once; trusted: `None`.
     pub message_rate: Option<Rate>,
     /// Bytes of one connection, as they come and once more as they are inflated; a TLS record that brings
-    /// none counts as 512 of them. Beyond: as with [`message_rate`](Self::message_rate). `None`: as many as come. Default: 4 MiB a second, 16 MiB at
-    /// once; trusted: `None`.
+    /// none counts as 512 of them. Beyond: as with [`message_rate`](Self::message_rate). `None`: as many as
+    /// come. Default: 4 MiB a second, 16 MiB at once; trusted: `None`.
     pub byte_rate: Option<Rate>,
     /// Pings and pongs of one connection. Beyond: as with [`message_rate`](Self::message_rate). `None`: as
     /// many as come. Default: 20 a second, 200 at once; trusted: `None`.
