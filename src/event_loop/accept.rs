@@ -25,6 +25,9 @@ const MAX_ACCEPTS_PER_TURN: usize = 64;
 /// backlog meanwhile.
 const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
 
+/// How soon it is asked again whether accepting is still held.
+const HOLD_PAUSE: Duration = Duration::from_millis(5);
+
 /// At most this often the log says that accepting pauses.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -151,6 +154,10 @@ impl<S: Service> EventLoop<S> {
         for _ in 0..MAX_ACCEPTS_PER_TURN {
             if !self.acceptor.is_in_time(now) {
                 self.core.counters.accept_waits += 1;
+                break;
+            }
+            if self.core.link.accepting_held.load(Ordering::SeqCst) {
+                self.acceptor.paused_until = Some(now + HOLD_PAUSE);
                 break;
             }
             let Some(listener) = self.acceptor.listeners.get(index) else { return };

@@ -1,7 +1,7 @@
 //! What all threads share of one loop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -36,6 +36,8 @@ pub(crate) struct LoopLink {
     pub(crate) clock: Clock,
     /// Connections, those on their way from the accepting loop included.
     pub(crate) connection_count: AtomicUsize,
+    /// Somebody needs the next descriptors that become free more than new clients do.
+    pub(crate) accepting_held: AtomicBool,
     /// Shared by all loops.
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) counters: PublishedCounters,
@@ -59,6 +61,7 @@ impl LoopLink {
             readers: ReaderStats::new(max_connections),
             clock: Clock::new(Instant::now()),
             connection_count: AtomicUsize::new(0),
+            accepting_held: AtomicBool::new(false),
             addresses,
             counters: PublishedCounters::default(),
             sends_refused: AtomicU64::new(0),

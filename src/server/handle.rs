@@ -315,6 +315,13 @@ impl ServerHandle {
         post(&self.shared.loops[0], Command::ShareListeners(reply), Patience::Wait);
     }
 
+    /// Descriptors that become free are not for new clients, for a moment: one may have been accepted
+    /// already.
+    #[cfg(feature = "hand-over")]
+    pub(super) fn hold_accepting(&self, held: bool) {
+        self.shared.loops[0].accepting_held.store(held, Ordering::SeqCst);
+    }
+
     /// A successor may come from now on.
     #[cfg(feature = "hand-over")]
     pub(super) fn expect_successor(&self, succession: Arc<CallOff>) {

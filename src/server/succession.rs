@@ -92,8 +92,10 @@ impl Succession {
         listener.set_nonblocking(true)?;
         let mut listener = mio::net::UnixListener::from_std(listener);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        // A connection to it, and what it is given.
-        let reserve = Reserve { count: 2 + handle.local_addrs().len(), kept: Vec::new() };
+        // A connection to it, what it is given, and what a client takes that is just being accepted.
+        let mut reserve = Reserve { count: 3 + handle.local_addrs().len(), kept: Vec::new() };
+        // Clients may come before the thread that waits for a successor has had its first turn.
+        reserve.fill(&shared);
         Ok(Self { settings, handle, poll, shared, listener, reserve, call_off })
     }
 
@@ -128,18 +130,22 @@ impl Succession {
             if self.is_called_off() {
                 return Ok(None);
             }
-            self.reserve.fill(&self.shared);
+            self.keep_reserve();
             let mut accepted = self.listener.accept();
             if accepted.as_ref().is_err_and(Listener::is_exhausted) {
-                self.reserve.release();
+                self.release_reserve();
                 accepted = self.listener.accept();
             }
             match accepted {
                 Ok((stream, _)) => {
-                    self.reserve.release();
+                    self.release_reserve();
                     return Ok(Some(stream));
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(None)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // Without a descriptor it was not even looked whether somebody is there.
+                    self.keep_reserve();
+                    self.wait(None)?;
+                }
                 Err(error) => {
                     // Descriptors may have run out: there is no hurry.
                     log::warn!("a successor cannot be accepted: {error}");
@@ -149,11 +155,23 @@ impl Succession {
         }
     }
 
+    fn keep_reserve(&mut self) {
+        self.reserve.fill(&self.shared);
+        self.handle.hold_accepting(false);
+    }
+
+    /// Not for the next clients.
+    fn release_reserve(&mut self) {
+        self.handle.hold_accepting(true);
+        self.reserve.release();
+    }
+
     fn serve(&mut self, successor: &mut UnixStream) -> Outcome {
         let handed_over = self
             .listeners()
             .and_then(|listeners| send_listeners(&*successor, &listeners))
             .and_then(|()| self.poll.registry().register(successor, SUCCESSOR, Interest::READABLE));
+        self.handle.hold_accepting(false);
         if let Err(error) = handed_over {
             return Outcome::Failed(error);
         }
