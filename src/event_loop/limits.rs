@@ -29,8 +29,8 @@ pub struct Limits {
     /// proxy on the same machine has such an address for all its clients. Default: not, in both.
     pub counts_loopback: bool,
     /// Connections that the server lets in, all addresses together; who is turned away at once is not
-    /// counted. Beyond: they wait in the system's backlog. `None`: as many as come. Default: 2,000 a second,
-    /// 4,096 at once; trusted: `None`.
+    /// counted. Beyond: they wait in the system's backlog. `None`: as many as come. Default: 2,000 a
+    /// second, 4,096 at once; trusted: `None`.
     pub accept_rate: Option<Rate>,
     /// Messages of one connection, fragments and HTTP requests included. Beyond: the connection is not
     /// read until it has saved up some again, so TCP pushes back on the client and nothing is lost; see

@@ -66,11 +66,13 @@ struct Reserve {
 }
 
 impl Reserve {
-    /// Keeps as many as it should, or as there are.
+    /// Keeps as many as it should, or as there are but for one: some client is to be served too.
     fn fill(&mut self, like: impl AsFd) {
         while self.kept.len() < self.count {
-            let Ok(descriptor) = like.as_fd().try_clone_to_owned() else { break };
-            self.kept.push(descriptor);
+            let (one, spare) =
+                (like.as_fd().try_clone_to_owned(), like.as_fd().try_clone_to_owned());
+            let (Ok(one), Ok(_)) = (one, spare) else { break };
+            self.kept.push(one);
         }
     }
 
