@@ -56,6 +56,7 @@ main() {
 # ---- the suites ----
 
 run_rust() {
+    ensure_command chrt util-linux
     # Most tests wait for most of their time.
     export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
     "${PATIENCE[@]}" cargo test --all-features --no-fail-fast
@@ -76,6 +77,7 @@ run_programs() {
 }
 
 run_chaos() {
+    ensure_command chrt util-linux
     CHAOS_SECONDS=${CHAOS_SECONDS:-90} "${PATIENCE[@]}" cargo test "${TESTED[@]}" --test chaos
 }
 

@@ -11,7 +11,7 @@ use super::config::LoopConfig;
 use super::counters::Counters;
 use super::lifetimes::Lifetimes;
 use super::link::LoopLink;
-use super::memory::queued_share;
+use super::memory::share_of;
 use super::outlet::{MAX_CORK_LEN, SPLIT_FROM_LEN};
 use super::post::OwnMail;
 use super::throttle::Throttling;
@@ -92,7 +92,7 @@ impl Core {
             dirty: VecDeque::new(),
             throttled: HashMap::new(),
             lifetimes: Lifetimes::new(),
-            queued_share: queued_share(&config, loop_count),
+            queued_share: share_of(config.limits.max_queued_len, loop_count),
             unfinished: Unfinished::new(&config, loop_count),
             counters: Counters::default(),
             link,

@@ -3,12 +3,14 @@
 //! Each loop counts what waits for its own and publishes that once a turn. Only one that has more than its
 //! share looks at the others' numbers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::EventLoop;
-use super::config::LoopConfig;
 use super::connection::{Connection, Phase};
+use super::counters::PublishedCounters;
 use super::flags::Flags;
+use super::link::LoopLink;
 use super::outlet::Outlet;
 use super::service::Service;
 use crate::frame::CloseCode;
@@ -24,9 +26,9 @@ const HEADROOM_DIVISOR: u64 = 8;
 /// How often one that sleeps looks at what waits for the others.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What may wait for one loop's connections while nothing is known of others.
-pub(super) fn queued_share(config: &LoopConfig, loop_count: usize) -> u64 {
-    config.limits.max_queued_len.map_or(u64::MAX, |len| (len / loop_count.max(1)) as u64)
+/// What one loop may have, while nothing is known of others, of what all together may.
+pub(super) fn share_of(limit: Option<usize>, loop_count: usize) -> u64 {
+    limit.map_or(u64::MAX, |len| (len / loop_count.max(1)) as u64)
 }
 
 impl<S: Service> EventLoop<S> {
@@ -47,11 +49,8 @@ impl<S: Service> EventLoop<S> {
     #[cold]
     fn shed_slowest(&mut self) {
         let (own, share) = (self.core.counters.bytes_queued, self.core.queued_share);
-        let max = self.core.config.limits.max_queued_len.map_or(u64::MAX, |len| len as u64);
-        let is_other = |index: usize| index != usize::from(self.core.link.index);
-        let others = self.loops.iter().enumerate().filter(|&(index, _)| is_other(index));
-        let others: u64 = others.map(|(_, link)| link.counters.bytes_queued()).sum();
-        if own.saturating_add(others) <= max {
+        let others = self.elsewhere(PublishedCounters::bytes_queued);
+        if own.saturating_add(others) <= share_of(self.core.config.limits.max_queued_len, 1) {
             return;
         }
         let goal = share - share / HEADROOM_DIVISOR;
@@ -69,6 +68,12 @@ impl<S: Service> EventLoop<S> {
             self.core.counters.queues_shed += 1;
             self.shed_one(key);
         }
+    }
+
+    /// The sum of what the other loops have published.
+    pub(super) fn elsewhere(&self, number: impl Fn(&PublishedCounters) -> u64) -> u64 {
+        let is_other = |link: &&Arc<LoopLink>| link.index != self.core.link.index;
+        self.loops.iter().filter(is_other).map(|link| number(&link.counters)).sum()
     }
 
     fn shed_one(&mut self, key: u32) {

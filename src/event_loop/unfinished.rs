@@ -7,7 +7,9 @@ use super::Closed;
 use super::EventLoop;
 use super::config::LoopConfig;
 use super::connection::{Connection, Open, Phase};
+use super::counters::PublishedCounters;
 use super::frames::end_input;
+use super::memory::share_of;
 use super::service::Service;
 use crate::frame::CloseCode;
 
@@ -25,8 +27,7 @@ pub(super) struct Unfinished {
 
 impl Unfinished {
     pub(super) fn new(config: &LoopConfig, loop_count: usize) -> Self {
-        let share = |len: usize| (len / loop_count.max(1)) as u64;
-        let share = config.limits.max_unfinished_len.map_or(u64::MAX, share);
+        let share = share_of(config.limits.max_unfinished_len, loop_count);
         Self { share, look_at: share / STEP_DIVISOR }
     }
 }
@@ -51,7 +52,9 @@ impl<S: Service> EventLoop<S> {
             .filter(|&(len, _)| len > 0)
             .collect();
         let mut own: u64 = longest.iter().map(|&(len, _)| len as u64).sum();
-        if own > share && own.saturating_add(self.unfinished_elsewhere()) > self.max_unfinished() {
+        let others = self.elsewhere(PublishedCounters::bytes_unfinished);
+        let max = share_of(self.core.config.limits.max_unfinished_len, 1);
+        if own > share && own.saturating_add(others) > max {
             longest.sort_unstable_by(|a, b| b.cmp(a));
             for (len, key) in longest {
                 if own <= share - share / STEP_DIVISOR {
@@ -63,16 +66,6 @@ impl<S: Service> EventLoop<S> {
             }
         }
         self.core.counters.bytes_unfinished = own;
-    }
-
-    fn max_unfinished(&self) -> u64 {
-        self.core.config.limits.max_unfinished_len.map_or(u64::MAX, |len| len as u64)
-    }
-
-    fn unfinished_elsewhere(&self) -> u64 {
-        let is_other = |index: usize| index != usize::from(self.core.link.index);
-        let others = self.loops.iter().enumerate().filter(|&(index, _)| is_other(index));
-        others.map(|(_, link)| link.counters.bytes_unfinished()).sum()
     }
 
     fn shed_unfinished_one(&mut self, key: u32) {
