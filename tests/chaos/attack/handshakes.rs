@@ -6,8 +6,8 @@ use super::ground::Ground;
 use super::{Answer, Attack, GONE, rest};
 use crate::settings::{HANDSHAKE_TIMEOUT, MAX_PER_ADDRESS, Reach};
 
-/// Connections of a storm.
-pub(super) const STORM_COUNT: usize = 60;
+/// Connections of a storm: many more than may come at once, fewer than an address may have.
+pub(super) const STORM_COUNT: usize = 90;
 
 pub(super) const ATTACKS: [Attack; 10] = [
     Attack {
