@@ -20,6 +20,9 @@ pub struct Closed {
     pub was_clean: bool,
 }
 
+/// Why a connection has ended of which nothing else is known.
+pub(super) const LOST: &str = "the connection was lost";
+
 impl Closed {
     /// The connection ended without a closing handshake.
     pub(crate) fn abnormal(reason: impl Into<String>) -> Self {
@@ -51,6 +54,7 @@ impl<S: Service> EventLoop<S> {
         }
         match &connection.phase {
             Phase::Open(open) if open.session.endpoint.is_closed() => self.conclude(key),
+            Phase::Open(open) if open.session.is_cut_off(connection.io.flags) => self.see_off(key),
             Phase::Open(open)
                 if open.session.endpoint.is_close_sent() || open.session.owes_close() =>
             {
@@ -141,6 +145,24 @@ impl<S: Service> EventLoop<S> {
         }
     }
 
+    /// The peer's direction has ended without a close frame. It may still read: it gets what its last
+    /// messages are answered, by callbacks that are at them yet too, and what waits.
+    fn see_off(&mut self, key: u32) {
+        let Some(Connection { io, phase: Phase::Open(open) }) =
+            self.connections.get_mut(key as usize)
+        else {
+            return;
+        };
+        if io.unhandled_len > 0 {
+            return self.time_closing(key);
+        }
+        if io.queued_len() == 0 || io.stream.fault().is_some() {
+            return self.lose(key);
+        }
+        open.session.closed.get_or_insert_with(|| Closed::abnormal(LOST).into());
+        self.conclude(key);
+    }
+
     /// Both close frames are exchanged, or the connection has failed: the handler hears of it, and
     /// the socket is brought to its end.
     fn conclude(&mut self, key: u32) {
@@ -171,7 +193,7 @@ impl<S: Service> EventLoop<S> {
         let io = &mut connection.io;
         if io.queued_len() == 0 && io.flags.raise(Flags::FIN_SENT) {
             if io.stream.shutdown_write().is_err() || io.flags.contains(Flags::FIN_RECEIVED) {
-                return self.remove(key, "the connection was lost");
+                return self.remove(key, LOST);
             }
             // What the peer has sent already is read on; its end may have been announced before.
             self.list(key);

@@ -93,6 +93,11 @@ impl Session {
         self.endpoint.is_input_ended() && !self.endpoint.is_close_sent()
     }
 
+    /// The peer's direction has ended without a close frame or a failure.
+    pub(super) fn is_cut_off(&self, flags: Flags) -> bool {
+        flags.contains(Flags::FIN_RECEIVED) && !self.endpoint.is_input_ended()
+    }
+
     /// The close frame that ends the connection: the answer to the peer's repeats its code (RFC 6455
     /// §5.5.1), a failure says why (§7.1.7).
     pub(super) fn owed_close(&self) -> (CloseCode, String) {

@@ -303,7 +303,7 @@ fn due_in_phase<S>(connection: &Connection<S>, core: &Core) -> Due {
         Phase::Open(open) if open.session.endpoint.is_close_sent() => {
             limit(config.close_timeout, Overdue::CloseFrame)
         }
-        Phase::Open(open) if open.session.owes_close() => {
+        Phase::Open(open) if open.session.owes_close() || open.session.is_cut_off(io.flags) => {
             limit(config.close_timeout, Overdue::LastReplies)
         }
         // It is not read: whether it is silent shows when its lane has room again.

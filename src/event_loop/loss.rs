@@ -1,6 +1,7 @@
 //! Connections whose stream is over, and streams that keep something back themselves.
 
 use super::EventLoop;
+use super::close::LOST;
 use super::connection::{Io, Phase};
 use super::core::Core;
 use super::flags::Flags;
@@ -13,7 +14,7 @@ impl<S: Service> EventLoop<S> {
     pub(super) fn lose(&mut self, key: u32) {
         let Some(connection) = self.connections.get(key as usize) else { return };
         let Some(fault) = connection.io.stream.fault() else {
-            return self.remove(key, "the connection was lost");
+            return self.remove(key, LOST);
         };
         let counters = &mut self.core.counters;
         match (fault, &connection.phase) {

@@ -251,7 +251,8 @@ impl<S: Service> EventLoop<S> {
             io.flags.keep_if(Flags::END_ANNOUNCED, io.flags.contains(Flags::FIN_RECEIVED));
             let waits = match phase {
                 Phase::Lingering => io.queued_len() > 0,
-                Phase::Open(open) => open.session.endpoint.is_input_ended(),
+                // What becomes of it is seen to when its turn is over.
+                Phase::Open(_) => true,
                 Phase::Request(arriving) => {
                     arriving.time_handshake(io, &mut self.core);
                     false
@@ -259,8 +260,6 @@ impl<S: Service> EventLoop<S> {
                 Phase::Proxied(_) | Phase::Deciding(_) => false,
             };
             if io.flags.contains(Flags::FIN_RECEIVED) && !waits {
-                // The peer may still read: it gets what its last messages were answered.
-                io.uncork(&mut self.core);
                 io.flags.insert(Flags::BROKEN);
             }
         }

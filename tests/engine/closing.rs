@@ -1,6 +1,8 @@
 //! The closing handshake in every order, and connections that end without one (RFC 6455 §7).
 
+use std::sync::Mutex;
 use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use tickwire::{CloseCode, Closed, Counters, Outcome, Subscribed};
@@ -103,6 +105,63 @@ fn the_client_ends_the_stream_without_a_close_frame() {
         client.expect_end();
     };
     ends_once(talk, |end| end.code == CloseCode::ABNORMAL && !end.was_clean);
+}
+
+/// Such a peer may still read: callbacks that come to its messages later answer them as ever.
+#[test]
+fn what_came_before_the_end_of_the_stream_is_answered() {
+    const COUNT: usize = 20;
+    in_each_mode(|mode| {
+        let (script, closes) = with_closes(Script::new().on_text(|ctx, text| {
+            thread::sleep(Duration::from_millis(2));
+            ctx.send(text);
+        }));
+        let server = mode.start(script);
+        let mut client = server.connect();
+        let texts: Vec<_> = (0..COUNT).map(|i| i.to_string()).collect();
+        client.send_texts(texts.iter().map(|text| &**text));
+        client.shutdown_write();
+        let echoes: Vec<_> = texts.into_iter().map(Received::text).collect();
+        assert_eq!(client.recv_to_end(), echoes);
+        assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
+    });
+}
+
+#[test]
+fn whoever_ends_the_stream_gets_all_that_waits() {
+    // More than buffers on the way hold.
+    const LEN: usize = 12 << 20;
+    in_each_mode(|mode| {
+        let (script, closes) = with_closes(Script::new().on_text(|ctx, _| {
+            ctx.send(&*"x".repeat(LEN));
+        }));
+        let server = Running::start(mode.builder().max_backpressure(2 * LEN), script);
+        let mut client = server.connect();
+        client.send_text("all of it");
+        client.shutdown_write();
+        // Nothing is read before the server has seen the end.
+        assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
+        assert_eq!(client.recv_to_end(), [Received::text("x".repeat(LEN))]);
+    });
+}
+
+/// But callbacks have no longer than for a closing handshake.
+#[test]
+fn who_ends_the_stream_does_not_wait_for_callbacks_for_ever() {
+    let (goes_on, go_on) = channel::<()>();
+    let go_on = Mutex::new(go_on);
+    let (script, closes) = with_closes(Script::new().on_text(move |_, _| {
+        let _ = go_on.lock().expect("no poison").recv();
+    }));
+    let builder = Mode::Threads.builder().close_timeout(Duration::from_millis(100));
+    let server = Running::start(builder, script);
+    let mut client = server.connect();
+    client.send_text("think about it");
+    client.shutdown_write();
+    assert_eq!(client.recv_to_end(), []);
+    eventually("it is counted", || server.handle().stats().total.close_timeouts == 1);
+    drop(goes_on);
+    assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
 }
 
 #[test]
@@ -248,12 +307,18 @@ fn a_peer_that_never_answers_a_close_frame_is_given_up() {
         client.send_text("bye");
         client.expect_close(4000);
         // Whatever it says instead of an answer does not help it.
-        client.ping(b"still here");
+        let writer = client.writer();
+        let talk = thread::spawn(move || {
+            while writer.try_send_text("and another thing").is_ok() {
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
         let end = soon(&closes);
         assert_eq!((end.code, end.was_clean), (CloseCode::ABNORMAL, false));
         let total = || server.handle().stats().total;
         eventually("it is counted", || (total().timeouts, total().close_timeouts) == (1, 1));
         client.recv_to_end();
+        talk.join().expect("it has heard of the end");
     });
 }
 
