@@ -97,7 +97,8 @@ counters! {
     requests_shed,
     /// Connections given up because they took nothing of what was sent for `write_timeout`.
     write_timeouts,
-    /// Connections closed with 1001 because they had reached their `max_lifetime`.
+    /// Connections closed with 1001, or behind an HTTP response, because they had reached their
+    /// `max_lifetime`.
     lifetimes_ended,
     /// Connections closed with 1013, the slowest first, because more waited for all connections together
     /// than `max_queued_len`.

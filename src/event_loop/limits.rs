@@ -74,8 +74,9 @@ pub struct Limits {
     /// is heard. Default: 30 s; trusted: `None`.
     pub write_timeout: Option<Duration>,
     /// How long a connection may live, give or take the [`lifetime_jitter`](Self::lifetime_jitter): so
-    /// that clients find their way to new servers, and credentials are looked at again. Beyond: close code
-    /// 1001. `None`: as long as it likes. At most 90 days. Default: 24 hours; trusted: `None`.
+    /// that clients find their way to new servers, and credentials are looked at again. It begins anew with
+    /// an upgrade. Beyond: close code 1001 (`Connection: close` before the upgrade). `None`: as long as it
+    /// likes. At most 90 days. Default: 24 hours; trusted: `None`.
     pub max_lifetime: Option<Duration>,
     /// How far a connection's lifetime may be from [`max_lifetime`](Self::max_lifetime), by chance, so
     /// that those who came together do not go together. Default: 2 hours in both.

@@ -290,7 +290,8 @@ impl<S: Service> EventLoop<S> {
         let id = ConnectionId { index, generation, loop_index: self.core.link.index };
         let (config, now) = (&self.core.config, self.core.now);
         let meter = Meter::new(&config.limits, config.max_messages_per_turn, now);
-        let io = Io::new(stream, id, visit.stay(), meter, now);
+        let mut io = Io::new(stream, id, visit.stay(), meter, now);
+        io.ends_at = self.core.lifetimes.end(&config.limits, now);
         self.connections.insert(Connection::new(io, peer.into(), route));
         self.schedule(index);
     }

@@ -213,7 +213,10 @@ impl<S: Service> EventLoop<S> {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         // A handler thread may have decided so long that the server is ending.
         let is_ending = self.deadline.is_some() || self.withdrawing.is_some();
-        let keep_alive = rules.keep_alive && !is_ending;
+        let end = connection.io.ends_at.tick();
+        let is_old = end.is_some_and(|end| self.core.now.is_at_or_after(end));
+        self.core.counters.lifetimes_ended += u64::from(rules.keep_alive && is_old);
+        let keep_alive = rules.keep_alive && !is_ending && !is_old;
         let mut bytes = Vec::with_capacity(256 + response.content().len());
         response.encode(rules.head_request, rules.version, keep_alive, &mut bytes);
         self.core.counters.http_responses += 1;

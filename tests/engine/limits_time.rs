@@ -160,3 +160,26 @@ fn a_connection_that_has_lived_for_long_enough_is_closed_with_1001() {
         assert_eq!(server.handle().stats().total.lifetimes_ended, 1);
     });
 }
+
+#[test]
+fn a_connection_of_http_requests_ends_behind_a_response_when_it_has_lived_for_long_enough() {
+    in_each_mode_at_once(|mode| {
+        let limits =
+            Limits { max_lifetime: Some(3 * SHORT), lifetime_jitter: SHORT, ..Limits::trusted() };
+        let server = Running::start(mode.builder().limits(limits), Script::echo());
+        let http = server.http();
+        let last = loop {
+            http.get("/");
+            let response = http.response();
+            if response.header("connection") == Some("close") {
+                break response;
+            }
+            std::thread::sleep(SHORT / 10);
+        };
+        assert_eq!(last.status, 404);
+        http.expect_end();
+        eventually("it is counted", || server.handle().stats().total.lifetimes_ended == 1);
+        // An upgrade is a beginning.
+        server.connect().leave();
+    });
+}
