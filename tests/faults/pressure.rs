@@ -24,8 +24,9 @@ fn a_crowd_leaves_no_more_than_the_pools_keep() {
         drop(State::Unread.peer(&ledger));
         ledger.settle();
         let before = held_by_process();
-        let crowd: Vec<Peer> = (0..COUNT)
-            .flat_map(|_| [State::Unread, State::InLargePayload])
+        // Both kinds on both loops, which take turns.
+        let crowd: Vec<Peer> = (0..2 * COUNT)
+            .map(|at| if at % 4 < 2 { State::Unread } else { State::InLargePayload })
             .map(|state| state.peer(&ledger))
             .collect();
         let waiting = || ledger.server().handle().stats().total.bytes_queued;
