@@ -46,6 +46,12 @@ pub(crate) fn pin(core: usize) {
     sched_setaffinity(None, &set).expect("a core of those that were allowed");
 }
 
+/// The calling thread, and those that it starts from now on, give way to other clients: what is measured is
+/// how long these wait for the server, and not for each other.
+pub(crate) fn give_way() {
+    rustix::process::nice(10).expect("anybody may give way");
+}
+
 /// A command for a program that runs when nobody else wants its core, and leaves it at once to who does
 /// (`SCHED_IDLE`). The lowest priority is not enough: who has it may run on for milliseconds while others
 /// wait, and what is measured is how long they wait for the server.

@@ -49,6 +49,10 @@ impl Echo {
         Self { dial: Some(dial.clone()), random: fastrand::Rng::new(), ..self.clone() }
     }
 
+    pub(super) fn is_timed(&self) -> bool {
+        self.is_timed
+    }
+
     pub(super) fn connect(&self) -> Client {
         self.dial.as_ref().expect("a place to go to").connect()
     }

@@ -5,12 +5,13 @@ mod subscriber;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tickwire::proxy_protocol::ProxyHeader;
 use tickwire::transport::LocalAddr;
 
+use crate::cores;
 use crate::latency::Latencies;
 use crate::support::feed::{Kind, Watcher};
 use crate::support::{Client, Dial, Plan, Proxy, Received};
@@ -60,11 +61,14 @@ impl Crew {
             cuts: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
         });
-        let proxies = Proxies::start(place);
+        let proxies = Proxies::start_giving_way(place);
         let echoing: Vec<_> = echoes(place, &proxies)
             .into_iter()
             .map(|echo| {
                 spawn(&shared, echo, Echo::connect, |echo, client, shared| {
+                    if !echo.is_timed() {
+                        cores::give_way();
+                    }
                     echo.run(client, shared);
                 })
             })
@@ -73,6 +77,7 @@ impl Crew {
             .into_iter()
             .map(|one| {
                 spawn(&shared, one, Subscriber::connect, |one, client, shared| {
+                    cores::give_way();
                     one.run(client, shared)
                 })
             })
@@ -112,7 +117,7 @@ fn spawn<K: Send + 'static, R: Send + 'static>(
     run: impl FnOnce(K, Client, &Shared) -> R + Send + 'static,
 ) -> JoinHandle<R> {
     let (client, shared) = (connect(&kind), shared.clone());
-    std::thread::spawn(move || run(kind, client, &shared))
+    thread::spawn(move || run(kind, client, &shared))
 }
 
 /// What lies between some clients and the server.
@@ -126,6 +131,14 @@ struct Proxies {
 }
 
 impl Proxies {
+    fn start_giving_way(place: &Place) -> Self {
+        let start = || {
+            cores::give_way();
+            Self::start(place)
+        };
+        thread::scope(|scope| scope.spawn(start).join()).expect("proxies")
+    }
+
     fn start(place: &Place) -> Self {
         let plain = |plan| Proxy::start(&place.plain, plan);
         let bytewise = Plan { piece_len: 1, ..Plan::default() };
