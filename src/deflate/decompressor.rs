@@ -29,7 +29,24 @@ pub enum InflateError {
         /// The limit that it exceeds, in bytes.
         limit: usize,
     },
+    /// More of its blocks than the limit say that they are the last one.
+    #[error("a compressed message goes on behind more than {limit} last blocks")]
+    TooManyEnds {
+        /// The limit that it exceeds, in blocks.
+        limit: usize,
+    },
 }
+
+/// So many last blocks any message may go on behind (RFC 7692 §7.2.3.4): a sender has no reason for more
+/// than one.
+const FREE_ENDS: usize = 64;
+
+/// One more for so many bytes that a message may be long: behind each of them as much must be copied as it
+/// may refer to, and two bytes are enough for such a block.
+const LEN_PER_END: usize = 8 * 1024;
+
+/// Going on behind a last block takes as much time as it does to inflate so many bytes.
+pub(crate) const END_WEIGHT: usize = 2 * 1024;
 
 /// How far a call has come.
 enum Step {
@@ -53,7 +70,8 @@ impl Decompressor {
     }
 
     /// Inflates a message into `out`, which is empty: at most `limit` bytes of it. `window` is what it
-    /// may refer to: the end of the messages before it.
+    /// may refer to: the end of the messages before it. Returns how many blocks that say that they are the
+    /// last one it has gone on behind: at most 64, and one more for each 8 KiB of the limit.
     ///
     /// # Errors
     /// [`InflateError`]; `out` holds what came before the error.
@@ -63,16 +81,23 @@ impl Decompressor {
         window: &[u8],
         limit: usize,
         out: &mut ReceiveBuffer,
-    ) -> Result<(), InflateError> {
+    ) -> Result<usize, InflateError> {
         self.restart(window, &[])?;
         let mut rest = compressed;
+        let (mut ends, max_ends) = (0, FREE_ENDS + limit / LEN_PER_END);
         loop {
             match self.step(&mut rest, limit, out)? {
                 Step::NeedsRoom => {}
                 Step::NeedsInput => break,
                 // The sender flushes by last blocks (§7.2.3.4); without the padding there is no more.
-                Step::Ended if rest.is_empty() => return Ok(()),
-                Step::Ended => self.restart(window, out.filled())?,
+                Step::Ended if rest.is_empty() => return Ok(ends),
+                Step::Ended if ends == max_ends => {
+                    return Err(InflateError::TooManyEnds { limit: max_ends });
+                }
+                Step::Ended => {
+                    ends += 1;
+                    self.restart(window, out.filled())?;
+                }
             }
         }
         let (end, message_len) = (self.end, out.len());
@@ -88,7 +113,7 @@ impl Decompressor {
                 Step::NeedsRoom => {}
                 // The tail's block may itself say that it is the last one (§7.2.1).
                 Step::Ended if rest.is_empty() || rest.len() == end.len() - TAIL.len() => {
-                    return Ok(());
+                    return Ok(ends);
                 }
                 Step::NeedsInput | Step::Ended => return Err(InflateError::Corrupt),
             }

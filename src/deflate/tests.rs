@@ -133,6 +133,18 @@ fn last_blocks_may_come_anywhere_and_what_follows_refers_to_what_was_before() {
     assert_eq!(inflate(&compressed, window, LIMIT).unwrap(), message);
 }
 
+/// An empty last block of two bytes makes the decompressor copy the whole window.
+#[test]
+fn last_blocks_are_no_more_than_a_message_may_go_on_behind() {
+    let most = 64 + LIMIT / 8192;
+    let message = |ends| [&b"\x03\x00".repeat(ends)[..], b"\x00"].concat();
+    assert_eq!(inflate(&message(most), b"window", LIMIT).unwrap(), b"");
+    for ends in [most + 1, most + 2, 100_000] {
+        let result = inflate(&message(ends), b"window", LIMIT);
+        assert_eq!(result, Err(InflateError::TooManyEnds { limit: most }), "{ends}");
+    }
+}
+
 #[test]
 fn inflating_ends_at_the_limit() {
     for len in [1, 1000, 4096, 4097, 100_000] {

@@ -33,7 +33,7 @@ impl Core {
 
     /// Bytes received so far, and bytes that they have become: what has taken time.
     pub(super) fn taken_in(&self) -> u64 {
-        self.counters.bytes_received + self.workspace.deflate_totals().inflated_to_bytes
+        self.counters.bytes_received + self.workspace.inflate_effort()
     }
 
     /// Brings the counters up to date.

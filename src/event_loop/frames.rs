@@ -244,6 +244,8 @@ pub(super) fn fail<S: Service>(
             counters.messages_too_long += 1;
         }
         ProtocolError::TooManyFragments { .. } => counters.fragment_floods += 1,
+        #[cfg(feature = "deflate")]
+        ProtocolError::TooManyEnds { .. } => counters.fragment_floods += 1,
         _ => {}
     }
     let (code, reason) = (error.close_code(), error.to_string());

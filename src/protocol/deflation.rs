@@ -6,7 +6,8 @@ use super::assembly::Assembly;
 use super::{AssembledMessage, Endpoint, ProtocolError, Role, Workspace};
 use crate::buf::ReceiveBuffer;
 use crate::deflate::{
-    Agreement, Compression, Compressor, Decompressor, Direction, InflateError, Terms, WindowBits,
+    Agreement, Compression, Compressor, Decompressor, Direction, END_WEIGHT, InflateError, Terms,
+    WindowBits,
 };
 
 /// The longest buffer that is kept for compressed messages, in bytes.
@@ -62,6 +63,8 @@ pub(super) struct Shared {
     /// Each compressor of a connection's own has one of it.
     alive: Arc<()>,
     totals: DeflateTotals,
+    /// Bytes inflated, and what took as much time.
+    effort: u64,
 }
 
 const WINDOW_COUNT: usize = (WindowBits::MAX.get() - WindowBits::MIN.get()) as usize + 1;
@@ -138,7 +141,8 @@ impl Negotiated {
         let decompressor = shared.decompressor.get_or_insert_default();
         let context = self.context.as_deref_mut().filter(|_| self.receives.takes_over);
         let window = context.as_ref().map_or(&[][..], |context| &context.window);
-        decompressor.decompress(compressed, window, limit, out)?;
+        let ends = decompressor.decompress(compressed, window, limit, out)?;
+        shared.effort += (out.len() + ends * END_WEIGHT) as u64;
         shared.totals.messages_inflated += 1;
         shared.totals.inflated_from_bytes += compressed.len() as u64;
         shared.totals.inflated_to_bytes += out.len() as u64;
@@ -304,6 +308,11 @@ impl Workspace {
     #[must_use]
     pub fn compressor_count(&self) -> usize {
         Arc::strong_count(&self.deflate.alive) - 1
+    }
+
+    /// Bytes inflated so far, and what has taken as much time.
+    pub(crate) fn inflate_effort(&self) -> u64 {
+        self.deflate.effort
     }
 
     /// What compression has come to so far.

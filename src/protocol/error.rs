@@ -28,6 +28,13 @@ pub enum ProtocolError {
     #[cfg(feature = "deflate")]
     #[error("a compressed message cannot be inflated")]
     CorruptDeflate,
+    /// A compressed message in which more blocks than the limit say that they are the last one.
+    #[cfg(feature = "deflate")]
+    #[error("a compressed message goes on behind more than {limit} last blocks")]
+    TooManyEnds {
+        /// The limit that it exceeds, in blocks.
+        limit: usize,
+    },
     /// A frame longer than the limit, in bytes.
     #[error("a frame exceeds the limit of {limit} bytes")]
     FrameTooBig {
@@ -64,6 +71,8 @@ impl ProtocolError {
             #[cfg(feature = "deflate")]
             Self::CorruptDeflate => CloseCode::INVALID_PAYLOAD,
             Self::FrameTooBig { .. } | Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
+            #[cfg(feature = "deflate")]
+            Self::TooManyEnds { .. } => CloseCode::POLICY_VIOLATION,
             Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
         }
     }
@@ -74,6 +83,7 @@ impl From<InflateError> for ProtocolError {
     fn from(error: InflateError) -> Self {
         match error {
             InflateError::TooBig { limit } => Self::MessageTooBig { limit },
+            InflateError::TooManyEnds { limit } => Self::TooManyEnds { limit },
             InflateError::Corrupt => Self::CorruptDeflate,
         }
     }

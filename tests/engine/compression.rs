@@ -389,6 +389,29 @@ fn inflating_stops_at_the_limit() {
     });
 }
 
+/// Behind each last block as much is copied as a message may refer to: what is compressed into two bytes
+/// that take so long may not come by the thousand.
+#[test]
+fn a_message_goes_on_behind_few_last_blocks() {
+    let payload = |count| [&b"\x03\x00".repeat(count)[..], b"\x00"].concat();
+    in_all_modes(|mode, compression| {
+        let server = Running::start(mode.builder().compression(compression), Script::echo());
+        let mut client = server.dial().deflate(offer()).connect();
+        for (count, is_allowed) in [(64, true), (200_000, false)] {
+            let mut frame = Vec::new();
+            let payload = payload(count);
+            encode_compressed_frame(&mut frame, true, OpCode::Binary, KEY, &payload);
+            client.send_raw(&frame);
+            if is_allowed {
+                client.expect(Received::Binary(Vec::new()));
+            } else {
+                client.expect_close(1008);
+            }
+        }
+        eventually("it is counted", || counters(&server).fragment_floods == 1);
+    });
+}
+
 /// 64 MiB of zeros, 160 times, of which each is compressed without reference to the others.
 fn bomb() -> Vec<u8> {
     let zeros = vec![0; 64 << 20];

@@ -15,7 +15,7 @@ use crate::settings::Reach;
 const PAUSE: Duration = Duration::from_millis(50);
 const COUNT: usize = 6;
 
-pub(super) const ATTACKS: [Attack; 3] = [
+pub(super) const ATTACKS: [Attack; 4] = [
     Attack {
         name: "compression bomb",
         count: COUNT,
@@ -23,6 +23,14 @@ pub(super) const ATTACKS: [Attack; 3] = [
         run: |ground| send(ground, bomb()),
         pause: PAUSE,
         answers: &["close 1009"],
+    },
+    Attack {
+        name: "compressed message of ends",
+        count: COUNT,
+        reach: Reach::Deflated,
+        run: |ground| send(ground, &ends()),
+        pause: PAUSE,
+        answers: &["close 1008"],
     },
     Attack {
         name: "compressed garbage",
@@ -66,6 +74,15 @@ fn flood(ground: &Ground) -> Result<Answer, Answer> {
     let mut frame = Vec::new();
     encode_compressed_frame(&mut frame, true, OpCode::Binary, Some([1, 2, 3, 4]), payload);
     Ok(flood_and_read(ground, client, &frame.repeat(10)))
+}
+
+/// As much as can be referred to, and then nothing but last blocks: behind each of them it is there anew.
+fn ends() -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&[0; 32 << 10]).and_then(|()| encoder.flush()).expect("memory");
+    let mut ends = encoder.get_ref().clone();
+    ends.extend(b"\x03\x00".repeat(20_000));
+    ends
 }
 
 /// 8 MiB in 8 KiB.
