@@ -197,7 +197,9 @@ pub(super) fn receive_assembled<S: Service>(
         return core.workspace.recycle(message);
     }
     core.counters.messages_received += 1;
-    core.at_hand.begin(message.as_bytes());
+    // What waits counts as long as it is: its buffer must not be much longer.
+    let lendable = if message.is_roomy() { &[] } else { message.as_bytes() };
+    core.at_hand.begin(lendable);
     let mut message = Some(message);
     // A guard of its own: what has been sent of the message needs its buffer also if this panics.
     guard(service, io, core, open, |service, io, core, open| {

@@ -212,6 +212,12 @@ impl AssembledMessage {
         self.0.buffer.is_empty()
     }
 
+    /// Whether its buffer is much longer than it is, as one can be that was of use before: whoever keeps the
+    /// message, and counts its length, had better keep a copy.
+    pub(crate) fn is_roomy(&self) -> bool {
+        self.0.buffer.capacity() > 2 * self.len()
+    }
+
     /// The payload as a vector; no copy.
     #[must_use]
     pub fn into_vec(mut self) -> Vec<u8> {

@@ -138,7 +138,7 @@ impl Batch {
     /// What it counts in a lane that is full at `max_len` bytes.
     pub(super) fn weigh(&self, max_len: usize) -> usize {
         let held = self.payloads.len() + self.apart_len + self.jobs.len() * size_of::<Job>();
-        held.max(max_len / BATCH_COUNT)
+        held.max(max_len.div_ceil(BATCH_COUNT))
     }
 
     /// Empties it; says whether it is worth keeping.

@@ -22,6 +22,9 @@ use crate::scheduling;
 /// How long a batch's callbacks may take before those of other connections have their turn.
 const MAX_TURN: Duration = Duration::from_micros(50);
 
+/// Callbacks between two looks at the clock.
+const MAX_UNTIMED: u32 = 16;
+
 pub(super) struct HandlerThread<H: Handler> {
     handler: Arc<H>,
     server: ServerHandle,
@@ -119,8 +122,10 @@ impl<H: Handler> Worker<H> {
                 Job::Close(closed) => self.close(id, &closed),
             }
             count += 1;
-            // Short callbacks are many: the clock is read after ever more of them.
-            if count.is_power_of_two() && start.elapsed() >= MAX_TURN {
+            // Short callbacks are many: the clock is read after ever more of them, but never so many that
+            // long ones may hide behind them.
+            let looks = count.is_power_of_two() || count % MAX_UNTIMED == 0;
+            if looks && start.elapsed() >= MAX_TURN {
                 break;
             }
         }

@@ -189,6 +189,33 @@ fn a_connection_waits_for_a_turn_of_others_and_not_for_their_floods() {
     eventually("all are handled", || done() == FLOODERS * EACH);
 }
 
+/// However many there are of the short ones.
+#[test]
+fn long_callbacks_do_not_hide_behind_short_ones() {
+    const SHORT_COUNT: usize = 34;
+    const LONG_COUNT: usize = 60;
+    let builder = builder().event_loops(1).handler_threads(1);
+    let slow = Slow::start(builder, Script::new());
+    let (mut patient, _) = slow.connect(|_| true);
+    let flooder = slow.server.connect();
+    let (mut blocked, _) = slow.block();
+    let messages = || slow.server.handle().stats().total.messages_received;
+    let before = messages();
+    let texts = ["quiet"; SHORT_COUNT].into_iter().chain(["work"; LONG_COUNT]);
+    flooder.send_texts(texts);
+    let count = (SHORT_COUNT + LONG_COUNT) as u64;
+    eventually("they are taken in", || messages() == before + count);
+
+    patient.send_text("and I?");
+    eventually("its message is taken in", || messages() == before + count + 1);
+    slow.release();
+    blocked.expect_text("unblocked");
+    patient.expect_text("and I?");
+    let ahead = slow.worked.load(Ordering::Relaxed);
+    assert!(ahead <= 20, "{ahead} messages were handled before");
+    eventually("all are handled", || slow.worked.load(Ordering::Relaxed) == LONG_COUNT);
+}
+
 /// A number once it does not change any more.
 fn settled(number: impl Fn() -> u64) -> u64 {
     loop {
