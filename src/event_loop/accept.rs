@@ -119,15 +119,12 @@ impl Acceptor {
 impl<S: Service> EventLoop<S> {
     /// Stops accepting for good. Clients in the backlog are refused by the kernel, unless somebody else
     /// listens at the same sockets: then they are left to him.
-    pub(super) fn stop_accepting(&mut self, is_succeeded: bool) {
+    pub(super) fn stop_accepting(&mut self) {
         self.acceptor.unfinished.clear();
         for mut listener in self.acceptor.listeners.drain(..) {
             // A socket that lives on in another process would otherwise go on waking this one.
             if let Err(error) = listener.deregister(self.poll.registry()) {
                 log::warn!("a listener is still watched: {error}");
-            }
-            if is_succeeded {
-                listener.leave_file();
             }
         }
     }

@@ -139,7 +139,7 @@ impl<S: Service> EventLoop<S> {
         }
         self.deadline = Some(deadline);
         self.withdrawing = None;
-        self.stop_accepting(false);
+        self.stop_accepting();
         let keys: Vec<u32> = self.connections.iter().map(|(key, _)| key as u32).collect();
         for key in keys {
             self.close_for_shutdown(key);

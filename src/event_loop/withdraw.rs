@@ -19,8 +19,6 @@ pub(crate) struct Withdrawal {
     pub(crate) window: Duration,
     /// When to end, whoever is still there.
     pub(crate) deadline: Instant,
-    /// Somebody else listens at the same sockets by now: their files stay.
-    pub(crate) is_succeeded: bool,
 }
 
 /// A withdrawal under way.
@@ -72,7 +70,7 @@ impl<S: Service> EventLoop<S> {
             return;
         }
         if self.acceptor.listener_count() > 0 {
-            self.stop_accepting(plan.is_succeeded);
+            self.stop_accepting();
             let own = self.core.link.index;
             for link in self.loops.iter().filter(|link| link.index != own) {
                 if link.mailbox.send_over(Command::Withdraw(plan)).is_err() {

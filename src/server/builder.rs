@@ -24,6 +24,8 @@ use crate::pubsub::SlowConsumer;
 #[cfg(feature = "tls")]
 use crate::transport::Tls;
 use crate::transport::{BindTarget, Inherited, Listener, SocketOptions};
+#[cfg(feature = "hand-over")]
+use crate::transport::{MAX_DESCRIPTOR_COUNT, SocketFiles};
 
 /// Settings of a server to be started. Every setting has a default: see [`Config`].
 #[derive(Debug, Default)]
@@ -241,6 +243,8 @@ impl Builder {
         let inherited = inherit(inherited)?;
         #[cfg(feature = "hand-over")]
         let (predecessor, inherited) = find_predecessor(hand_over.as_ref(), inherited)?;
+        #[cfg(feature = "hand-over")]
+        let files = inherited.files().clone();
         let (places, listeners) = Places::bind(targets, &config.socket_options, inherited)?;
         let unstarted = set_up_loops(&config, listeners)?;
         warn_of_too_few(config.max_connections);
@@ -248,7 +252,7 @@ impl Builder {
         let handle = ServerHandle::new(loops.clone(), places, &config);
         #[cfg(feature = "hand-over")]
         let succession = hand_over
-            .map(|hand_over| expect_successor(hand_over, predecessor.as_ref(), &handle))
+            .map(|hand_over| expect_successor(hand_over, predecessor.as_ref(), &handle, &files))
             .transpose()?;
         let handler = Arc::new(handler);
         let mut threads = Threads::new(handle.clone());
@@ -271,6 +275,7 @@ impl Builder {
         #[cfg(feature = "hand-over")]
         if let Some(predecessor) = predecessor {
             predecessor.relieve();
+            files.claim();
         }
         Ok(threads.into_server())
     }
@@ -302,14 +307,21 @@ fn expect_successor(
     hand_over: HandOver,
     predecessor: Option<&Predecessor>,
     handle: &ServerHandle,
+    files: &SocketFiles,
 ) -> Result<Succession> {
+    // One more is where successors come to.
+    if handle.local_addrs().len() >= MAX_DESCRIPTOR_COUNT {
+        let most = MAX_DESCRIPTOR_COUNT - 1;
+        let message = format!("no more than {most} listeners can be handed over: bind fewer");
+        return Err(Error::config("hand_over", message));
+    }
     let listener = match predecessor {
         Some(predecessor) => predecessor.listener.try_clone(),
         None => Ok(wait_for_successors(&hand_over.path)?),
     };
     let path = hand_over.path.clone();
-    let succession =
-        listener.and_then(|listener| Succession::new(hand_over, handle.clone(), listener));
+    let succession = listener
+        .and_then(|listener| Succession::new(hand_over, handle.clone(), listener, files.clone()));
     let succession = succession.map_err(|error| Error::hand_over(&path, error))?;
     handle.expect_successor(succession.call_off());
     Ok(succession)

@@ -72,9 +72,13 @@ impl Predecessor {
             };
             stream.set_read_timeout(Some(PATIENCE)).map_err(wrong)?;
             if let Some(listeners) = receive_listeners(&stream).map_err(wrong)? {
+                // Until it accepts no more they are its own.
+                inherited.files().share();
                 let mut listeners = listeners.into_iter();
                 let listener = listeners.next().map(UnixListener::from);
-                listeners.try_for_each(|listener| inherited.add(listener)).map_err(wrong)?;
+                listeners
+                    .try_for_each(|listener| inherited.add_with_file(listener))
+                    .map_err(wrong)?;
                 let none = || io::Error::other("the predecessor has handed nothing over");
                 return Ok(Some(Self {
                     stream,

@@ -293,14 +293,14 @@ impl ServerHandle {
     /// a request; what is open goes on until its turn has come.
     pub fn shutdown_over(&self, window: Duration, deadline: Duration) {
         self.call_succession_off();
-        self.withdraw(window, deadline, false);
+        self.withdraw(window, deadline);
     }
 
-    pub(super) fn withdraw(&self, window: Duration, deadline: Duration, is_succeeded: bool) {
+    pub(super) fn withdraw(&self, window: Duration, deadline: Duration) {
         const FAR: Duration = Duration::from_secs(86_400 * 365);
         let (start, window) = (Instant::now(), window.min(FAR));
         let deadline = start + window + deadline.min(FAR);
-        let plan = Withdrawal { start, window, deadline, is_succeeded };
+        let plan = Withdrawal { start, window, deadline };
         let link = &self.shared.loops[0];
         if !post(link, Command::Withdraw(plan), Patience::Wait) {
             let link = link.clone();

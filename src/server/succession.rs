@@ -13,7 +13,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::ServerHandle;
 use super::hand_over::{HandOver, PATIENCE};
-use crate::transport::{DONE, Listener, READY, send_listeners};
+use crate::transport::{DONE, Listener, READY, SocketFiles, send_listeners};
 
 const LISTENER: Token = Token(0);
 const SUCCESSOR: Token = Token(1);
@@ -55,6 +55,8 @@ pub(super) struct Succession {
     shared: OwnedFd,
     listener: mio::net::UnixListener,
     reserve: Reserve,
+    /// Of all listeners.
+    files: SocketFiles,
     call_off: Arc<CallOff>,
 }
 
@@ -86,6 +88,7 @@ impl Succession {
         settings: HandOver,
         handle: ServerHandle,
         listener: UnixListener,
+        files: SocketFiles,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -98,7 +101,7 @@ impl Succession {
         let mut reserve = Reserve { count: 3 + handle.local_addrs().len(), kept: Vec::new() };
         // Clients may come before the thread that waits for a successor has had its first turn.
         reserve.fill(&shared);
-        Ok(Self { settings, handle, poll, shared, listener, reserve, call_off })
+        Ok(Self { settings, handle, poll, shared, listener, reserve, files, call_off })
     }
 
     pub(super) fn call_off(&self) -> Arc<CallOff> {
@@ -112,8 +115,10 @@ impl Succession {
                 Ok(None) => break,
                 Ok(Some(mut successor)) => match self.serve(&mut successor) {
                     Outcome::Succeeded => return self.withdraw(&mut successor),
-                    Outcome::CalledOff => break,
+                    // The successor has all sockets, this one's too: it goes on alone.
+                    Outcome::CalledOff => return,
                     Outcome::Failed(error) => {
+                        self.files.claim();
                         log::warn!("a successor has given up, this server goes on: {error}");
                     }
                 },
@@ -169,6 +174,7 @@ impl Succession {
     }
 
     fn serve(&mut self, successor: &mut UnixStream) -> Outcome {
+        self.files.share();
         let handed_over = self
             .listeners()
             .and_then(|listeners| send_listeners(&*successor, &listeners))
@@ -206,7 +212,7 @@ impl Succession {
             "a successor has taken over: connections are closed over {:?}",
             self.settings.window
         );
-        self.handle.withdraw(self.settings.window, self.settings.deadline, true);
+        self.handle.withdraw(self.settings.window, self.settings.deadline);
         // An answer to this comes when accepting has ended.
         let _ = self.listeners();
         let _ = successor.write(&[DONE]);

@@ -59,6 +59,8 @@ pub fn receive_listeners(predecessor: &UnixStream) -> io::Result<Option<Vec<Owne
         let mut buffers = [IoSliceMut::new(&mut greeting)];
         match recvmsg(predecessor, &mut buffers, &mut control, receive_flags()) {
             Err(rustix::io::Errno::INTR) => {}
+            // It has closed its end before it has accepted this one.
+            Err(rustix::io::Errno::CONNRESET) => return Ok(None),
             received => break received?,
         }
     };

@@ -9,21 +9,51 @@ use std::path::Path;
 use socket2::{Socket, Type};
 
 use super::LocalAddr;
+use super::socket_file::{SocketFile, SocketFiles};
 
 /// Listening sockets that are there already. Whoever wants to listen at the address of one takes it
 /// instead of a new one: its clients wait in it, and none of them notices.
 #[derive(Debug, Default)]
 pub struct Inherited {
-    sockets: Vec<(LocalAddr, Socket)>,
+    sockets: Vec<Found>,
+    files: SocketFiles,
+}
+
+#[derive(Debug)]
+struct Found {
+    address: LocalAddr,
+    socket: Socket,
+    /// Its file goes with the server that has it.
+    is_with_file: bool,
 }
 
 impl Inherited {
-    /// Adds a socket.
+    /// Adds a socket of who has started the process. It made the socket's file, if there is one, and keeps
+    /// it for the next process.
     ///
     /// # Errors
     ///
     /// It is none, or none that listens for streams.
     pub fn add(&mut self, descriptor: OwnedFd) -> io::Result<()> {
+        self.add_socket(descriptor, false)
+    }
+
+    /// Adds a socket of a predecessor, and its file with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_with_file(&mut self, descriptor: OwnedFd) -> io::Result<()> {
+        self.add_socket(descriptor, true)
+    }
+
+    /// The files of all sockets that are taken from here or made beside them.
+    #[must_use]
+    pub fn files(&self) -> &SocketFiles {
+        &self.files
+    }
+
+    fn add_socket(&mut self, descriptor: OwnedFd, is_with_file: bool) -> io::Result<()> {
         let wrong = |message: &str| io::Error::new(io::ErrorKind::InvalidInput, message);
         let socket = Socket::from(descriptor);
         if socket.r#type()? != Type::STREAM || !is_listening(&socket)? {
@@ -35,7 +65,7 @@ impl Inherited {
             (None, Some(path)) => LocalAddr::Unix(path.to_owned()),
             (None, None) => return Err(wrong("a socket without a path")),
         };
-        self.sockets.push((address, socket));
+        self.sockets.push(Found { address, socket, is_with_file });
         Ok(())
     }
 
@@ -47,18 +77,22 @@ impl Inherited {
             LocalAddr::Tcp(address) => *address == wanted,
             LocalAddr::Unix(_) => false,
         };
-        self.take(is_wanted).map(TcpListener::from)
+        self.take(is_wanted).map(|found| found.socket.into())
     }
 
-    /// The socket with this path.
-    pub(super) fn take_unix(&mut self, wanted: &Path) -> Option<UnixListener> {
-        self.take(|address| matches!(address, LocalAddr::Unix(path) if path == wanted))
-            .map(UnixListener::from)
+    /// The socket with this path, and its file if that comes with it.
+    pub(super) fn take_unix(
+        &mut self,
+        wanted: &Path,
+    ) -> Option<(UnixListener, Option<SocketFile>)> {
+        let found = self.take(|address| matches!(address, LocalAddr::Unix(path) if path == wanted));
+        let Found { socket, is_with_file, .. } = found?;
+        Some((socket.into(), is_with_file.then(|| self.files.file(wanted.to_owned()))))
     }
 
-    fn take(&mut self, is_wanted: impl Fn(&LocalAddr) -> bool) -> Option<Socket> {
-        let at = self.sockets.iter().position(|(address, _)| is_wanted(address))?;
-        Some(self.sockets.remove(at).1)
+    fn take(&mut self, is_wanted: impl Fn(&LocalAddr) -> bool) -> Option<Found> {
+        let at = self.sockets.iter().position(|found| is_wanted(&found.address))?;
+        Some(self.sockets.remove(at))
     }
 }
 

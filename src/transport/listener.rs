@@ -14,6 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 #[cfg(feature = "tls")]
 use super::TlsAcceptor;
+use super::socket_file::{SocketFile, SocketFiles};
 use super::{BindTarget, Inherited, LocalAddr, SocketOptions, Stream};
 use crate::proxy_protocol::TrustedProxies;
 
@@ -22,8 +23,8 @@ use crate::proxy_protocol::TrustedProxies;
 pub enum Listener {
     /// TCP.
     Tcp(mio::net::TcpListener),
-    /// Unix-domain; with the path of the file to remove in the end, if it is ours.
-    Unix(mio::net::UnixListener, Option<PathBuf>),
+    /// Unix-domain; with its file, if that goes with the server.
+    Unix(mio::net::UnixListener, Option<SocketFile>),
     /// One of these, behind proxies.
     Proxied(Box<Listener>, TrustedProxies),
     /// One of the others, with TLS on what it accepts.
@@ -69,8 +70,8 @@ impl Listener {
         match target {
             BindTarget::Tcp(address) => bind_all(&address, options, inherited),
             BindTarget::Unix(path) => match inherited.take_unix(&path) {
-                Some(listener) => Ok(vec![adopt_unix(listener, Some(path))?]),
-                None => Ok(vec![bind_unix(path, options)?]),
+                Some((listener, file)) => Ok(vec![adopt_unix(listener, file)?]),
+                None => Ok(vec![bind_unix(path, options, inherited.files())?]),
             },
             BindTarget::TcpListener(listener) => Ok(vec![adopt_tcp(listener, options)?]),
             BindTarget::UnixListener(listener) => Ok(vec![adopt_unix(listener, None)?]),
@@ -178,17 +179,6 @@ impl Listener {
             Self::Tls(listener, _) => listener.deregister(registry),
         }
     }
-
-    /// The file of a Unix-domain socket stays when this is dropped: somebody else listens there.
-    pub fn leave_file(&mut self) {
-        match self {
-            Self::Tcp(_) => {}
-            Self::Unix(_, file) => *file = None,
-            Self::Proxied(listener, _) => listener.leave_file(),
-            #[cfg(feature = "tls")]
-            Self::Tls(listener, _) => listener.leave_file(),
-        }
-    }
 }
 
 /// The descriptor, to hand it to another process.
@@ -200,14 +190,6 @@ impl AsFd for Listener {
             Self::Proxied(listener, _) => listener.as_fd(),
             #[cfg(feature = "tls")]
             Self::Tls(listener, _) => listener.as_fd(),
-        }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Self::Unix(_, Some(path)) = self {
-            let _ = std::fs::remove_file(path);
         }
     }
 }
@@ -248,7 +230,7 @@ fn adopt_tcp(listener: std::net::TcpListener, options: &SocketOptions) -> io::Re
     Ok(Listener::Tcp(mio::net::TcpListener::from_std(socket.into())))
 }
 
-fn bind_unix(path: PathBuf, options: &SocketOptions) -> io::Result<Listener> {
+fn bind_unix(path: PathBuf, options: &SocketOptions, files: &SocketFiles) -> io::Result<Listener> {
     let address = socket2::SockAddr::unix(&path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     if let Err(error) = socket.bind(&address) {
@@ -259,12 +241,12 @@ fn bind_unix(path: PathBuf, options: &SocketOptions) -> io::Result<Listener> {
         socket.bind(&address)?;
     }
     socket.listen(backlog(options))?;
-    adopt_unix(socket.into(), Some(path))
+    adopt_unix(socket.into(), Some(files.file(path)))
 }
 
 fn adopt_unix(
     listener: std::os::unix::net::UnixListener,
-    file: Option<PathBuf>,
+    file: Option<SocketFile>,
 ) -> io::Result<Listener> {
     listener.set_nonblocking(true)?;
     Ok(Listener::Unix(mio::net::UnixListener::from_std(listener), file))

@@ -9,6 +9,7 @@ mod hand_over;
 mod inherited;
 mod listener;
 mod options;
+mod socket_file;
 mod stream;
 mod target;
 #[cfg(feature = "tls")]
@@ -22,6 +23,7 @@ pub use hand_over::{
 pub use inherited::Inherited;
 pub use listener::{Accepted, Listener, Route};
 pub use options::SocketOptions;
+pub use socket_file::SocketFiles;
 pub use stream::Stream;
 pub use target::{BindTarget, LocalAddr};
 #[cfg(feature = "tls")]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tickwire::transport::{BindTarget, LocalAddr};
-use tickwire::{Builder, HandOver, ServerHandle};
+use tickwire::{Builder, HandOver, Server, ServerHandle};
 
 use super::place;
 use super::support::{
@@ -156,6 +156,8 @@ fn every_kind_of_listener_is_handed_over() {
 #[test]
 fn a_successor_that_does_not_start_changes_nothing() {
     let directory = Directory::new("fails");
+    let unix = directory.file("socket");
+    let builder = |mode, directory| builder(mode, directory).bind(BindTarget::Unix(unix.clone()));
     let server = Running::start(builder(Mode::Inline, &directory), named("old"));
     let mut client = server.connect();
     let blocker = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
@@ -171,11 +173,54 @@ fn a_successor_that_does_not_start_changes_nothing() {
     }
     drop(UnixStream::connect(place(&directory)).expect("it waits"));
     assert_eq!(who_serves(&mut client), "old");
-    assert_eq!(who_serves(&mut server.connect()), "old");
+    for address in server.handle().local_addrs() {
+        let mut client = Client::connect(address);
+        assert_eq!(who_serves(&mut client), "old");
+        client.leave();
+    }
     let successor = Running::start(builder(Mode::Inline, &directory), named("new"));
     leave_when_told(client);
     server.join();
     assert_eq!(who_serves(&mut successor.connect()), "new");
+    drop(successor);
+    assert!(!unix.exists());
+}
+
+/// Told to end by somebody who does not know of the successor, or does not wait for it.
+#[test]
+fn a_server_that_ends_while_its_successor_starts_leaves_it_what_it_has_handed_over() {
+    let directory = Directory::new("early");
+    let unix = directory.file("socket");
+    let builder = || builder(Mode::Inline, &directory).bind(BindTarget::Unix(unix.clone()));
+    let server = Running::start(builder(), named("old"));
+    let path = place(&directory);
+    let mut successor = UnixStream::connect(&path).expect("it waits");
+    successor.read_exact(&mut [0; 16]).expect("a greeting, and the sockets with it");
+    drop(server);
+    assert!(unix.exists(), "clients find the successor");
+    assert!(path.exists(), "and so does its own");
+    // It has given up after all: nobody listens there any more.
+    drop(successor);
+    let server = Running::start(builder(), named("new"));
+    for address in server.handle().local_addrs() {
+        let mut client = Client::connect(address);
+        assert_eq!(who_serves(&mut client), "new");
+        client.leave();
+    }
+    drop(server);
+    assert!(!unix.exists() && !path.exists());
+}
+
+#[test]
+fn more_listeners_than_can_be_handed_over_are_refused() {
+    let directory = Directory::new("many");
+    let many = |count| {
+        let nothing = Server::builder().hand_over(at_once(&place(&directory)));
+        (0..count).fold(nothing, |builder, _| builder.bind("127.0.0.1:0"))
+    };
+    let error = many(253).start(named("new")).expect_err("too many");
+    assert!(error.is_config() && error.to_string().contains("hand_over"), "{error}");
+    drop(many(252).start(named("new")).expect("just not too many"));
 }
 
 #[test]
