@@ -146,17 +146,19 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// The peer's direction has ended without a close frame. It may still read: it gets what its last
-    /// messages are answered, by callbacks that are at them yet too, and what waits.
+    /// messages are answered, by callbacks that are at them yet too, and all that waits.
     fn see_off(&mut self, key: u32) {
         let Some(Connection { io, phase: Phase::Open(open) }) =
             self.connections.get_mut(key as usize)
         else {
             return;
         };
-        if io.unhandled_len > 0 {
+        // So are those that are in the mailbox.
+        let buffered = self.core.link.directory.buffered(io.id).unwrap_or(0);
+        if io.unhandled_len > 0 || buffered > io.queued_len() {
             return self.time_closing(key);
         }
-        if io.queued_len() == 0 || io.stream.fault().is_some() {
+        if io.stream.fault().is_some() {
             return self.lose(key);
         }
         open.session.closed.get_or_insert_with(|| Closed::abnormal(LOST).into());
@@ -165,7 +167,7 @@ impl<S: Service> EventLoop<S> {
 
     /// Both close frames are exchanged, or the connection has failed: the handler hears of it, and
     /// the socket is brought to its end.
-    fn conclude(&mut self, key: u32) {
+    pub(super) fn conclude(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let id = connection.io.id;
         let phase = std::mem::replace(&mut connection.phase, Phase::Lingering);
@@ -173,8 +175,9 @@ impl<S: Service> EventLoop<S> {
         connection.io.drop_carry(&mut self.core);
         // The handler will have heard of the end: what it or others send from here on is gone.
         self.core.link.directory.leave(key);
-        if let Phase::Open(open) = phase {
+        if let Phase::Open(mut open) = phase {
             self.unsubscribe_all(key, &open.session);
+            open.session.endpoint.end_input(&mut self.core.workspace);
             self.core.counters.closed += 1;
             let closed = open
                 .session
@@ -191,12 +194,19 @@ impl<S: Service> EventLoop<S> {
     fn linger(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let io = &mut connection.io;
-        if io.queued_len() == 0 && io.flags.raise(Flags::FIN_SENT) {
-            if io.stream.shutdown_write().is_err() || io.flags.contains(Flags::FIN_RECEIVED) {
+        if io.queued_len() > 0 {
+            return;
+        }
+        if io.flags.raise(Flags::FIN_SENT) {
+            if io.stream.shutdown_write().is_err() {
                 return self.remove(key, LOST);
             }
             // What the peer has sent already is read on; its end may have been announced before.
-            self.list(key);
+            io.list(&mut self.core);
+        }
+        // TLS's goodbye may be left for the socket to take.
+        if io.flags.contains(Flags::FIN_RECEIVED) && io.queued_len() == 0 {
+            self.remove(key, LOST);
         }
     }
 }

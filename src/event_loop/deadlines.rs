@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::EventLoop;
 use super::connection::{Arriving, Connection, Io, Open, Phase};
 use super::core::{Core, RETIREMENT};
 use super::counters::Counters;
@@ -11,6 +10,7 @@ use super::limits::Limits;
 use super::outlet::Outlet;
 use super::service::Service;
 use super::timer_wheel::{Entry, Planned, TICK, Tick};
+use super::{Closed, EventLoop};
 use crate::frame::CloseCode;
 use crate::handshake::Response;
 use crate::protocol::KeepAliveAction;
@@ -169,6 +169,11 @@ impl<S: Service> EventLoop<S> {
             Due::GiveUp(overdue) => {
                 overdue.count(&mut self.core.counters);
                 if let Phase::Open(Open { session, .. }) = &mut connection.phase {
+                    let is_cut_off = session.is_cut_off(connection.io.flags);
+                    if is_cut_off && connection.io.queued_len() > 0 {
+                        session.closed = Some(Closed::abnormal(overdue.reason()).into());
+                        return self.conclude(key);
+                    }
                     if session.owes_close() {
                         // The callbacks are not waited for any longer.
                         let (code, reason) = session.owed_close();
@@ -266,6 +271,8 @@ impl Arriving {
     /// Until when more must have come of the TLS handshake, or else of the head, if it has begun.
     fn end(&self, io: &Io, limits: &Limits) -> Option<Tick> {
         match io.stream.handshake_len() {
+            // What it has sent waits for the loop.
+            Some(_) if io.flags.contains(Flags::LISTED) => None,
             Some(len) => head_end(limits, self.greeted?, len),
             None => head_end(limits, self.began?, io.carried().len()),
         }

@@ -22,6 +22,7 @@ mod directory;
 mod fan_out;
 mod flags;
 mod frames;
+mod handshakes;
 mod id;
 mod lifetimes;
 mod limits;

@@ -81,27 +81,13 @@ impl<S: Service> EventLoop<S> {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         connection.io.flags.insert_if(Flags::END_ANNOUNCED, ended);
         if connection.io.stream.handshake_len().is_some() {
-            if connection.io.flags.raise(Flags::LISTED) {
-                self.handshakes.push_back(key);
-            }
-            return;
+            return self.queue_handshake(key);
         }
         self.read_on(key);
     }
 
-    /// Goes on with a TLS handshake, one after another: a step of it takes as much time as hundreds of
-    /// messages of connections that are there.
-    pub(super) fn shake_hands(&mut self) {
-        while let Some(key) = self.handshakes.pop_front() {
-            let Some(connection) = self.connections.get_mut(key as usize) else { continue };
-            if connection.io.flags.lower(Flags::LISTED) {
-                return self.read_on(key);
-            }
-        }
-    }
-
     /// Reads what the turn's budget allows.
-    fn read_on(&mut self, key: u32) {
+    pub(super) fn read_on(&mut self, key: u32) {
         let mut budget = self.core.config.max_bytes_per_turn;
         let mut reads_left = MAX_READS_PER_TURN;
         loop {

@@ -1,6 +1,5 @@
 //! The thread's body and the order of a turn.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,6 +17,7 @@ use super::connection::{Connection, Io, Phase};
 use super::core::Core;
 use super::fan_out::Outbound;
 use super::flags::Flags;
+use super::handshakes::Handshakes;
 use super::link::{LoopLink, Loops};
 use super::meter::Meter;
 use super::post::stand_at_loop;
@@ -58,8 +58,7 @@ pub(crate) struct EventLoop<S: Service> {
     pub(super) prefixes: PrefixTable,
     pub(super) topics: Arc<TopicRegistry>,
     pub(super) outbound: Outbound,
-    /// Connections with something to read of their TLS handshakes, in the order in which they go on.
-    pub(super) handshakes: VecDeque<u32>,
+    pub(super) handshakes: Handshakes,
     /// Once its clients are sent away, one after another.
     pub(super) withdrawing: Option<Withdrawing>,
     /// When to end, once shutting down.
@@ -128,7 +127,7 @@ impl<S: Service> EventLoop<S> {
             listed_before: Vec::new(),
             stalled: vec![Vec::new(); lane_count],
             outbound: Outbound::new(),
-            handshakes: VecDeque::new(),
+            handshakes: Handshakes::default(),
             withdrawing: None,
             deadline: None,
         }
@@ -146,7 +145,7 @@ impl<S: Service> EventLoop<S> {
         self.end();
     }
 
-    /// One turn: sockets first, then those left over from the last turn and a handshake, then what other
+    /// One turn: sockets first, then those left over from the last turn and handshakes, then what other
     /// threads want, then what that has to write, then deadlines.
     fn turn(&mut self, events: &Events, due: &mut Vec<Entry>) {
         let now = Instant::now();

@@ -150,6 +150,7 @@ impl<H: Handler> Worker<H> {
         post(link, Command::Decide { id, decision: Box::new(decision) }, Patience::Wait);
         if opens {
             self.call("open", id, H::open);
+            self.outbox.handled(id, 0);
         }
     }
 

@@ -89,8 +89,10 @@ impl Service for LaneService {
         Answer::Later(lane)
     }
 
-    /// The handler thread calls `open` right after its decision.
-    fn open(&mut self, _: &mut Outlet<'_>, _: &mut usize) {}
+    /// The handler thread calls `open` right after its decision, and says when that is done.
+    fn open(&mut self, outlet: &mut Outlet<'_>, _: &mut usize) {
+        outlet.hand_over(0);
+    }
 
     #[inline]
     fn message(&mut self, outlet: &mut Outlet<'_>, lane: &mut usize, message: Message<'_>) {

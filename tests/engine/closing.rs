@@ -127,6 +127,28 @@ fn what_came_before_the_end_of_the_stream_is_answered() {
     });
 }
 
+/// Those too that the callback has sent behind what it has asked of the loop.
+#[test]
+fn what_is_in_the_mailbox_at_the_end_of_the_stream_is_sent() {
+    in_each_mode(|mode| {
+        let script = Script::new()
+            .on_open(|ctx| {
+                ctx.send("welcome");
+            })
+            .on_text(|ctx, text| {
+                ctx.subscribe(&ctx.server().topic("any"));
+                ctx.send(text);
+            });
+        let server = mode.start(script);
+        for _ in 0..20 {
+            let mut client = server.dial().text_behind("hello").connect();
+            client.shutdown_write();
+            let expected = ["welcome", "hello"].map(Received::text);
+            assert_eq!(client.recv_to_end(), expected);
+        }
+    });
+}
+
 #[test]
 fn whoever_ends_the_stream_gets_all_that_waits() {
     // More than buffers on the way hold.
@@ -141,7 +163,8 @@ fn whoever_ends_the_stream_gets_all_that_waits() {
         client.shutdown_write();
         // Nothing is read before the server has seen the end.
         assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
-        assert_eq!(client.recv_to_end(), [Received::text("x".repeat(LEN))]);
+        client.expect(Received::text("x".repeat(LEN)));
+        client.expect_end();
     });
 }
 
@@ -162,6 +185,29 @@ fn who_ends_the_stream_does_not_wait_for_callbacks_for_ever() {
     eventually("it is counted", || server.handle().stats().total.close_timeouts == 1);
     drop(goes_on);
     assert_eq!(soon(&closes).code, CloseCode::ABNORMAL);
+}
+
+/// What others have answered meanwhile is theirs nevertheless.
+#[test]
+fn who_does_not_wait_for_callbacks_any_longer_gets_what_waits() {
+    const LEN: usize = 12 << 20;
+    let (goes_on, go_on) = channel::<()>();
+    let go_on = Mutex::new(go_on);
+    let script = Script::new().on_text(move |ctx, text| {
+        if text == "think about it" {
+            let _ = go_on.lock().expect("no poison").recv();
+        } else {
+            ctx.send(&*"x".repeat(LEN));
+        }
+    });
+    let builder = Mode::Threads.builder().close_timeout(Duration::from_millis(300));
+    let server = Running::start(builder.max_backpressure(2 * LEN), script);
+    let mut client = server.connect();
+    client.send_texts(["all of it", "think about it"]);
+    client.shutdown_write();
+    eventually("it is counted", || server.handle().stats().total.close_timeouts == 1);
+    assert_eq!(client.recv_to_end(), [Received::text("x".repeat(LEN))]);
+    drop(goes_on);
 }
 
 #[test]
