@@ -26,6 +26,11 @@ pub(crate) enum Command {
         frame: Bytes,
         compress: Compress,
     },
+    /// A ping with a payload of at most 125 bytes, ahead of what waits.
+    Ping {
+        id: ConnectionId,
+        payload: Box<[u8]>,
+    },
     /// What a handler thread sends to connections of this loop. Their bytes have been charged.
     Replies(Replies),
     /// Frames to all subscribers.

@@ -19,6 +19,11 @@ impl<S: Service> EventLoop<S> {
             Command::Publish(batch) => self.outbound.gather(batch),
             Command::Adopt(accepted, visit) => self.adopt(accepted, visit),
             Command::Send { id, frame, compress } => self.send(id, &frame, compress),
+            Command::Ping { id, payload } => {
+                if self.with_open(id, |outlet| outlet.ping(&payload)).is_some() {
+                    self.finish_turn(id.index);
+                }
+            }
             Command::Replies(replies) => self.send_replies(replies),
             Command::Subscribe { id, topic, subscription } => {
                 self.subscribe(id, &topic, &subscription);

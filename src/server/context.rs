@@ -67,7 +67,8 @@ impl<'a> Context<'a> {
     }
 
     /// Sends a ping (RFC 6455 §5.5.2), ahead of what waits. A payload of more than 125 bytes is
-    /// refused with `Dropped`. Keep-alive pings are sent by the engine.
+    /// refused with `Dropped`; so is one on a handler thread while the connection's loop is thousands of
+    /// commands behind. Keep-alive pings are sent by the engine.
     pub fn ping(&mut self, payload: &[u8]) -> Outcome {
         if payload.len() > MAX_CONTROL_PAYLOAD_LEN {
             return Outcome::Dropped;

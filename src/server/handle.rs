@@ -11,8 +11,6 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 #[cfg(feature = "tls")]
 use super::Result;
 use super::connection_stats::{self, ConnectionStats};
@@ -24,8 +22,8 @@ use crate::event_loop::{
     Command, ConnectionId, LoopLink, Loops, Outcome, Patience, Withdrawal, post, subscribe,
     subscribe_prefix, supply_snapshot,
 };
-use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN, OpCode, encode_frame};
-use crate::protocol::{Compress, Outgoing};
+use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN};
+use crate::protocol::Outgoing;
 use crate::pubsub::{Start, SubscribeOptions, Subscribed, TopicCore, TopicOptions, TopicRegistry};
 use crate::transport::LocalAddr;
 
@@ -87,27 +85,30 @@ impl ServerHandle {
         self.shared.places.reload_tls()
     }
 
+    /// Sends a ping (RFC 6455 §5.5.2), ahead of what waits for the connection, however much that is. A
+    /// payload of more than 125 bytes is refused with `Dropped`, and so are pings to a loop that is thousands
+    /// of commands behind.
+    pub fn ping(&self, id: ConnectionId, payload: &[u8]) -> Outcome {
+        let Some(link) = self.link(id).filter(|link| link.directory.buffered(id).is_some()) else {
+            return Outcome::Gone;
+        };
+        let fits = payload.len() <= MAX_CONTROL_PAYLOAD_LEN;
+        if fits && post(link, Command::Ping { id, payload: payload.into() }, Patience::None) {
+            return Outcome::Sent;
+        }
+        link.sends_refused.fetch_add(1, Ordering::Relaxed);
+        Outcome::Dropped
+    }
+
     /// Sends a message to a connection. One thread's sends to one connection arrive in order.
     ///
-    /// Never waits: when the connection's loop is thousands of commands behind, it answers
-    /// `Dropped`.
+    /// Never waits, but for a callback on a handler thread: what that has sent before goes first. When the
+    /// connection's loop is thousands of commands behind, it answers `Dropped`. No
+    /// [`Handler::drain`](super::Handler::drain) follows: [`buffered_amount`](Self::buffered_amount) tells how
+    /// much waits.
     pub fn send<'m>(&self, id: ConnectionId, message: impl Into<Outgoing<'m>>) -> Outcome {
         let message = message.into();
-        self.send_frame(id, message.encode_shared(), message.compress)
-    }
-
-    /// Sends a ping of at most 125 bytes. Unlike one by a callback in inline mode it waits behind
-    /// what was sent before.
-    pub fn ping(&self, id: ConnectionId, payload: &[u8]) -> Outcome {
-        if payload.len() > MAX_CONTROL_PAYLOAD_LEN {
-            return Outcome::Dropped;
-        }
-        let mut frame = Vec::with_capacity(2 + payload.len());
-        encode_frame(&mut frame, true, OpCode::Ping, None, payload);
-        self.send_frame(id, frame.into(), Compress::Never)
-    }
-
-    fn send_frame(&self, id: ConnectionId, frame: Bytes, compress: Compress) -> Outcome {
+        let (frame, compress) = (message.encode_shared(), message.compress);
         let Some(link) = self.link(id) else { return Outcome::Gone };
         let len = frame.len();
         let outcome = link.directory.admit(id, len, self.shared.max_backpressure);
@@ -123,12 +124,14 @@ impl ServerHandle {
     }
 
     /// Starts the closing handshake of a connection, behind what was sent to it before. `Gone` when
-    /// there is none of this name. See [`Context::close`](super::Context::close).
+    /// there is none of this name; `Dropped` only on an event loop's own thread, when the connection's loop is
+    /// thousands of commands behind. See [`Context::close`](super::Context::close).
     pub fn close(&self, id: ConnectionId, code: CloseCode, reason: &str) -> Outcome {
         self.command(id, || Command::Close { id, code, reason: reason.into() })
     }
 
-    /// Ends a connection at once, without a closing handshake; what waits is lost.
+    /// Ends a connection at once, without a closing handshake; what waits is lost. Answers as
+    /// [`close`](Self::close) does.
     pub fn terminate(&self, id: ConnectionId) -> Outcome {
         self.command(id, || Command::Terminate { id })
     }
@@ -161,7 +164,7 @@ impl ServerHandle {
     }
 
     /// Ends a connection's subscription. What waits for it already still arrives, maybe behind what is
-    /// sent to it now.
+    /// sent to it now. Answers as [`close`](Self::close) does.
     pub fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> Outcome {
         self.command(id, || Command::Unsubscribe { id, topic: topic.core().id() })
     }

@@ -17,7 +17,8 @@ const MAX_TRY_COUNT: usize = 1000;
 /// A publication is encoded once for all subscribers, and compressed once for those that take it so. One publisher's publications arrive in order,
 /// with no duplicate, and every gap is one that the topic's [`Delivery`] made and counted.
 ///
-/// No call waits, but for [`publish_wait`](Self::publish_wait). When an event loop with subscribers
+/// No call waits, but for [`publish_wait`](Self::publish_wait), and those of callbacks on handler threads,
+/// where what they have sent before goes first. When an event loop with subscribers
 /// is thousands of commands behind, a publication answers `Dropped`, and no subscriber gets it.
 #[derive(Clone, Debug)]
 pub struct Topic {

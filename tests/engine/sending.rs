@@ -52,6 +52,36 @@ fn any_thread_may_send() {
 }
 
 #[test]
+fn a_ping_goes_ahead_of_what_waits() {
+    // More than buffers on the way hold, and than may wait.
+    const LEN: usize = 8 << 20;
+    in_each_mode(|mode| {
+        let (ids, opened) = channel();
+        let (pings, pinged) = channel();
+        let script = Script::new()
+            .on_open(move |ctx| ids.send(ctx.id()).expect("the test listens"))
+            .on_text(move |ctx, text| {
+                pings.send(ctx.ping(text.as_bytes())).expect("the test listens");
+            });
+        let server = Running::start(mode.builder().max_backpressure(2 * LEN), script);
+        let (handle, mut client) = (server.handle(), server.connect());
+        let id = soon(&opened);
+        for _ in 0..2 {
+            assert!(handle.send(id, vec![7; LEN - 100]).is_accepted());
+        }
+        eventually("it waits", || handle.buffered_amount(id).is_some_and(|len| len > LEN));
+        assert_eq!(handle.send(id, vec![7; LEN]), Outcome::Dropped);
+        assert_eq!(handle.ping(id, b"by handle"), Outcome::Sent);
+        client.send_text("by context");
+        assert_eq!(soon(&pinged), Outcome::Sent);
+        client.expect(Received::Binary(vec![7; LEN - 100]));
+        client.expect(Received::Ping(b"by handle".to_vec()));
+        client.expect(Received::Ping(b"by context".to_vec()));
+        client.expect(Received::Binary(vec![7; LEN - 100]));
+    });
+}
+
+#[test]
 fn any_thread_may_ping_close_and_terminate() {
     in_each_mode(|mode| {
         let (script, closes) = with_closes(Script::new());
