@@ -73,7 +73,7 @@ fn a_ping_goes_ahead_of_what_waits() {
         assert_eq!(handle.send(id, vec![7; LEN]), Outcome::Dropped);
         assert_eq!(handle.ping(id, b"by handle"), Outcome::Sent);
         client.send_text("by context");
-        assert_eq!(soon(&pinged), Outcome::Sent);
+        assert!(soon(&pinged).is_accepted());
         client.expect(Received::Binary(vec![7; LEN - 100]));
         client.expect(Received::Ping(b"by handle".to_vec()));
         client.expect(Received::Ping(b"by context".to_vec()));
