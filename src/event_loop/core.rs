@@ -93,7 +93,7 @@ impl Core {
             throttled: HashMap::new(),
             lifetimes: Lifetimes::new(),
             queued_share: share_of(config.limits.max_queued_len, loop_count),
-            unfinished: Unfinished::new(&config, loop_count),
+            unfinished: Unfinished::new(&config, loop_count, tick),
             counters: Counters::default(),
             link,
             config,

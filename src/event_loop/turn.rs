@@ -263,7 +263,8 @@ impl<S: Service> EventLoop<S> {
         let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
         let accept = self.acceptor.timeout(now);
         let withdrawal = self.withdrawal_timeout(now);
-        [timers, deadline, accept, withdrawal, self.shed_timeout()].into_iter().flatten().min()
+        let memory = [self.shed_timeout(), self.unfinished_timeout()];
+        [timers, deadline, accept, withdrawal].into_iter().chain(memory).flatten().min()
     }
 
     /// Takes a connection in: it has been counted already.

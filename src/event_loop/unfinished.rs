@@ -3,6 +3,8 @@
 //! It is added up only once so much has come since the last time that it may matter: messages that come
 //! whole cost a comparison a turn.
 
+use std::time::Duration;
+
 use super::Closed;
 use super::EventLoop;
 use super::config::LoopConfig;
@@ -11,10 +13,15 @@ use super::counters::PublishedCounters;
 use super::frames::end_input;
 use super::memory::share_of;
 use super::service::Service;
+use super::timer_wheel::Tick;
 use crate::frame::CloseCode;
 
 /// The part of a loop's share that comes until it is added up again, and that is made room for.
 const STEP_DIVISOR: u64 = 8;
+
+/// How soon a loop that had something that others must reckon with looks again, though nothing comes to it:
+/// it may have gone.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When a loop looks, and what it may have then.
 #[derive(Debug)]
@@ -23,12 +30,14 @@ pub(super) struct Unfinished {
     share: u64,
     /// It is added up when the loop has taken in so much.
     look_at: u64,
+    /// When it was added up last.
+    looked_at: Tick,
 }
 
 impl Unfinished {
-    pub(super) fn new(config: &LoopConfig, loop_count: usize) -> Self {
+    pub(super) fn new(config: &LoopConfig, loop_count: usize, now: Tick) -> Self {
         let share = share_of(config.limits.max_unfinished_len, loop_count);
-        Self { share, look_at: share / STEP_DIVISOR }
+        Self { share, look_at: share / STEP_DIVISOR, looked_at: now }
     }
 }
 
@@ -36,14 +45,24 @@ impl<S: Service> EventLoop<S> {
     /// Closes those of whom the most has come while more has come than may.
     #[inline]
     pub(super) fn shed_unfinished(&mut self) {
-        if self.core.taken_in() > self.core.unfinished.look_at {
+        let is_stale = self.unfinished_timeout() == Some(Duration::ZERO);
+        if is_stale || self.core.taken_in() > self.core.unfinished.look_at {
             self.add_up_unfinished();
         }
+    }
+
+    /// How soon it must be added up again, though nothing comes.
+    #[inline]
+    pub(super) fn unfinished_timeout(&self) -> Option<Duration> {
+        let Unfinished { share, looked_at, .. } = self.core.unfinished;
+        let matters = self.core.counters.bytes_unfinished > share / STEP_DIVISOR;
+        matters.then(|| LOOK_INTERVAL.saturating_sub(self.core.now.since(looked_at)))
     }
 
     #[cold]
     fn add_up_unfinished(&mut self) {
         let share = self.core.unfinished.share;
+        self.core.unfinished.looked_at = self.core.now;
         self.core.unfinished.look_at = self.core.taken_in().saturating_add(share / STEP_DIVISOR);
         let mut longest: Vec<(usize, u32)> = self
             .connections
