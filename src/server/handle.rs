@@ -172,6 +172,9 @@ impl ServerHandle {
     /// Subscribes a connection to every topic whose name begins with `prefix`, also to those that are
     /// made later: their publications arrive from the first on. `Dropped`: only on an event loop's own
     /// thread, when an event loop is thousands of commands behind. O(topics).
+    ///
+    /// Each of them is a subscription: it counts as one, and keeps its topic, for as long as the connection
+    /// has the prefix. Where clients make names up, nobody should have a prefix of them.
     pub fn subscribe_prefix(
         &self,
         id: ConnectionId,
