@@ -40,7 +40,8 @@ pub struct Builder {
 
 impl Builder {
     /// Listens at a further address: `"127.0.0.1:9001"`, `"[::1]:0"`, `"localhost:80"`,
-    /// `"unix:/run/feed.sock"`, or a socket that listens already.
+    /// `"unix:/run/feed.sock"`, or a socket that listens already. The file of a Unix-domain socket that is
+    /// made for the server goes when it ends, unless a successor listens there.
     pub fn bind(mut self, target: impl Into<BindTarget>) -> Self {
         self.targets.push(target.into().into());
         self
@@ -75,7 +76,8 @@ impl Builder {
 
     /// Takes a listening socket with it that the process was started with, such as by systemd
     /// (`LISTEN_FDS`): whatever is to be [bound](Self::bind) to its address uses it. One that is bound
-    /// to nowhere here is closed.
+    /// to nowhere here is closed. Its file stays, if it has one: whoever has made it keeps it for the next
+    /// process.
     ///
     /// ```no_run
     /// # use tickwire::{Builder, Server};
