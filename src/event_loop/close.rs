@@ -153,9 +153,11 @@ impl<S: Service> EventLoop<S> {
         else {
             return;
         };
-        // So are those that are in the mailbox.
+        // So are those that are in the mailbox, and our close frame.
         let buffered = self.core.link.directory.buffered(io.id).unwrap_or(0);
-        if io.unhandled_len > 0 || buffered > io.queued_len() {
+        let closes =
+            io.flags.contains(Flags::CLOSE_POSTED) && !open.session.endpoint.is_close_sent();
+        if io.unhandled_len > 0 || buffered > io.queued_len() || closes {
             return self.time_closing(key);
         }
         if io.stream.fault().is_some() {

@@ -31,7 +31,7 @@ impl Core {
         }
     }
 
-    /// Bytes received so far, and bytes that they have become: what has taken time.
+    /// Bytes received so far, bytes that they have become, and what has taken as much time.
     pub(super) fn taken_in(&self) -> u64 {
         self.counters.bytes_received + self.workspace.inflate_effort()
     }

@@ -77,7 +77,8 @@ impl Builder {
     /// Takes a listening socket with it that the process was started with, such as by systemd
     /// (`LISTEN_FDS`): whatever is to be [bound](Self::bind) to its address uses it. One that is bound
     /// to nowhere here is closed. Its file stays, if it has one: whoever has made it keeps it for the next
-    /// process.
+    /// process. (A successor that gets the socket by a hand-over, and not from there as well, takes the file
+    /// for its own.)
     ///
     /// ```no_run
     /// # use tickwire::{Builder, Server};

@@ -41,7 +41,7 @@ pub trait Handler: Send + Sync + 'static {
     fn message(&self, ctx: &mut Context<'_>, state: &mut Self::State, message: Message<'_>);
 
     /// A connection that had answered `Queued` or `Dropped` to what a callback of its own has sent by its
-    /// [`Context`] has taken all that waited for it. Of sends by a
+    /// [`Context`], or that [`slow`](Self::slow) has told of, has taken all that waited for it. Of sends by a
     /// [`ServerHandle`](super::ServerHandle::send) it tells nothing.
     fn drain(&self, ctx: &mut Context<'_>, state: &mut Self::State) {
         let _ = (ctx, state);

@@ -36,8 +36,8 @@ pub(crate) fn limits() -> Limits {
         max_connections_per_address: Some(MAX_PER_ADDRESS),
         // Each kind of attackers has an address of its own.
         counts_loopback: true,
-        // A storm has to wait, on a machine that opens connections slowly too, but not for long: whoever comes in
-        // its midst is let in within its time.
+        // A storm has to wait, on a machine that opens connections slowly too, but not for long: whoever
+        // comes in its midst is let in within its time.
         accept_rate: Some(Rate::new(5000, 32)),
         // Floods come again and again, each with a burst of its own: with the usual ones they would be all
         // that a single core can do.

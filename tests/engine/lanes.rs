@@ -17,7 +17,8 @@ const MAX_LANE_LEN: usize = 512 << 10;
 /// Longer than a handler thread's turn.
 const WORK: Duration = Duration::from_micros(200);
 
-/// An echo whose `who` names its handler thread, and whose `block` waits until the test lets it go.
+/// An echo whose `who` names its handler thread, whose `block` waits until the test lets it go, and whose
+/// `how much` tells how much has been worked.
 struct Slow {
     server: Running,
     release: Sender<()>,
@@ -41,6 +42,9 @@ impl Slow {
                 enter.send(()).expect("the test listens");
                 gate.lock().expect("a gate").recv().expect("the test lets go");
                 ctx.send("unblocked");
+            }
+            "how much" => {
+                ctx.send(counter.load(Ordering::Relaxed).to_string());
             }
             text if text.starts_with("quiet") => {}
             text if text.starts_with("work") => {
@@ -206,12 +210,12 @@ fn long_callbacks_do_not_hide_behind_short_ones() {
     let count = (SHORT_COUNT + LONG_COUNT) as u64;
     eventually("they are taken in", || messages() == before + count);
 
-    patient.send_text("and I?");
+    patient.send_text("how much");
     eventually("its message is taken in", || messages() == before + count + 1);
     slow.release();
     blocked.expect_text("unblocked");
-    patient.expect_text("and I?");
-    let ahead = slow.worked.load(Ordering::Relaxed);
+    let Received::Text(ahead) = patient.recv() else { panic!("no number") };
+    let ahead: usize = ahead.parse().expect("a number");
     assert!(ahead <= 20, "{ahead} messages were handled before");
     eventually("all are handled", || slow.worked.load(Ordering::Relaxed) == LONG_COUNT);
 }

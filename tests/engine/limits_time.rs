@@ -180,6 +180,17 @@ fn a_connection_of_http_requests_ends_behind_a_response_when_it_has_lived_for_lo
         http.expect_end();
         eventually("it is counted", || server.handle().stats().total.lifetimes_ended == 1);
         // An upgrade is a beginning.
-        server.connect().leave();
+        let http = server.http();
+        http.get("/");
+        assert_eq!(http.response().status, 404);
+        std::thread::sleep(5 * SHORT);
+        http.send(UPGRADE);
+        assert_eq!(http.head().status, 101);
+        std::thread::sleep(SHORT);
+        http.send(b"\x81\x82\0\0\0\0hi");
+        assert_eq!(http.bytes(4), b"\x81\x02hi");
     });
 }
+
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
