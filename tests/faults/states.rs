@@ -127,7 +127,7 @@ impl State {
             Self::InMessage => in_frame(ledger, b"\x01\x83\0\0\0\0hel"),
             Self::InLargePayload => {
                 let mut frame = b"\x82\xff\0\0\0\0\0\x08\0\0\0\0\0\0".to_vec();
-                frame.resize(400_000, 7);
+                frame.resize(200_000, 7);
                 in_frame(ledger, &frame)
             }
             Self::Unread => open(ledger, |client| client.send_text("fill")),
