@@ -11,7 +11,7 @@ use crate::protocol::{AssembledMessage, Message};
 use crate::pubsub::TopicCore;
 
 /// Messages in buffers of their own that are shorter than this are copied into the batch, so that
-/// the loop keeps the buffer; so are those in buffers that are much too long, for lanes count lengths.
+/// the loop keeps the buffer.
 const MIN_HANDED_OVER_LEN: usize = 16 * 1024;
 
 /// What part of a lane's room a connection may have. The more there are who want all of it, the less
@@ -108,7 +108,7 @@ impl Service for LaneService {
     ) {
         let Some(whole) = message else { return };
         outlet.hand_over(whole.len());
-        if whole.len() < MIN_HANDED_OVER_LEN || whole.is_roomy() {
+        if whole.len() < MIN_HANDED_OVER_LEN {
             self.push_message(*lane, outlet.id(), whole.as_message());
         } else if let Some(message) = message.take() {
             self.push(*lane, outlet.id(), Job::Assembled(message));
