@@ -61,9 +61,11 @@ impl<S: Service> EventLoop<S> {
 impl<S> Connection<S> {
     /// Its handshake was kept waiting: that is not held against it.
     fn has_waited(&mut self, time: Duration) {
+        if time == Duration::ZERO {
+            return;
+        }
         if let Phase::Request(arriving) = &mut self.phase {
-            let greeted = arriving.greeted.filter(|_| time > Duration::ZERO);
-            arriving.greeted = greeted.map(|greeted| greeted.after(time)).or(arriving.greeted);
+            arriving.greeted = arriving.greeted.map(|greeted| greeted.after(time));
         }
     }
 }

@@ -89,7 +89,7 @@ impl ServerHandle {
     /// payload of more than 125 bytes is refused with `Dropped`, and so are pings to a loop that is thousands
     /// of commands behind.
     pub fn ping(&self, id: ConnectionId, payload: &[u8]) -> Outcome {
-        let Some(link) = self.link(id).filter(|link| link.directory.buffered(id).is_some()) else {
+        let Some(link) = self.link_to(id) else {
             return Outcome::Gone;
         };
         let fits = payload.len() <= MAX_CONTROL_PAYLOAD_LEN;
@@ -157,7 +157,7 @@ impl ServerHandle {
         topic: &Topic,
         options: SubscribeOptions,
     ) -> Subscribed {
-        match self.link(id).filter(|link| link.directory.buffered(id).is_some()) {
+        match self.link_to(id) {
             Some(link) => subscribe(link, id, topic.core(), &options),
             None => Subscribed::Gone,
         }
@@ -181,7 +181,7 @@ impl ServerHandle {
         prefix: &str,
         options: SubscribeOptions,
     ) -> Outcome {
-        match self.link(id).filter(|link| link.directory.buffered(id).is_some()) {
+        match self.link_to(id) {
             Some(link) => subscribe_prefix(link, id, &self.shared.topics, prefix, &options),
             None => Outcome::Gone,
         }
@@ -195,7 +195,7 @@ impl ServerHandle {
 
     /// A command that must not be lost: waits for room, except on an event loop's thread.
     fn command(&self, id: ConnectionId, command: impl FnOnce() -> Command) -> Outcome {
-        let Some(link) = self.link(id).filter(|link| link.directory.buffered(id).is_some()) else {
+        let Some(link) = self.link_to(id) else {
             return Outcome::Gone;
         };
         if post(link, command(), Patience::Wait) { Outcome::Sent } else { Outcome::Dropped }
@@ -340,6 +340,11 @@ impl ServerHandle {
         if let Some(succession) = self.shared.succession.get() {
             succession.call_off();
         }
+    }
+
+    /// The link to the loop of a connection that is there.
+    fn link_to(&self, id: ConnectionId) -> Option<&Arc<LoopLink>> {
+        self.link(id).filter(|link| link.directory.buffered(id).is_some())
     }
 
     fn link(&self, id: ConnectionId) -> Option<&Arc<LoopLink>> {

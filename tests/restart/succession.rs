@@ -42,6 +42,14 @@ fn who_serves(client: &mut Client) -> String {
     }
 }
 
+fn serves_everywhere(addresses: &[LocalAddr], name: &str) {
+    for address in addresses {
+        let mut client = Client::connect(address);
+        assert_eq!(who_serves(&mut client), name);
+        client.leave();
+    }
+}
+
 fn leave_when_told(mut client: Client) {
     client.expect_close(1001);
     client.close(1001, "");
@@ -137,11 +145,7 @@ fn every_kind_of_listener_is_handed_over() {
     assert_eq!(addresses(successor.handle()), expected);
     server.join();
     assert!(unix.exists(), "the file is the successor's");
-    for address in &expected[..3] {
-        let mut client = Client::connect(address);
-        assert_eq!(who_serves(&mut client), "new");
-        client.leave();
-    }
+    serves_everywhere(&expected[..3], "new");
     #[cfg(feature = "tls")]
     {
         let config = super::support::tls::client_config();
@@ -173,11 +177,7 @@ fn a_successor_that_does_not_start_changes_nothing() {
     }
     drop(UnixStream::connect(place(&directory)).expect("it waits"));
     assert_eq!(who_serves(&mut client), "old");
-    for address in server.handle().local_addrs() {
-        let mut client = Client::connect(address);
-        assert_eq!(who_serves(&mut client), "old");
-        client.leave();
-    }
+    serves_everywhere(server.handle().local_addrs(), "old");
     let successor = Running::start(builder(Mode::Inline, &directory), named("new"));
     leave_when_told(client);
     server.join();
@@ -202,11 +202,7 @@ fn a_server_that_ends_while_its_successor_starts_leaves_it_what_it_has_handed_ov
     // It has given up after all: nobody listens there any more.
     drop(successor);
     let server = Running::start(builder(), named("new"));
-    for address in server.handle().local_addrs() {
-        let mut client = Client::connect(address);
-        assert_eq!(who_serves(&mut client), "new");
-        client.leave();
-    }
+    serves_everywhere(server.handle().local_addrs(), "new");
     drop(server);
     assert!(!unix.exists() && !path.exists());
 }
