@@ -166,13 +166,14 @@ impl<S: Service> EventLoop<S> {
         self.take_commands();
         self.catch_up();
         self.flush_dirty();
-        self.core.plan_retirement();
         self.expire(due);
         if self.withdrawing.is_some() {
             self.withdraw(now);
         }
         self.shed();
         self.shed_unfinished();
+        // Behind all that gives buffers back, and behind the last look at them.
+        self.core.plan_retirement();
         self.core.counters.turns += 1;
         self.core.count_deflated();
         self.core.link.counters.publish(&self.core.counters);

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tickwire::Limits;
+
 use super::allocations::held_by_process;
 use super::ledger::Ledger;
-use super::states::{Peer, State};
+use super::states::{Peer, State, in_payload};
 use super::support::{eventually, in_each_mode};
 
 /// What two loops may keep for reuse when many connections have needed much, in bytes: large receive
@@ -37,6 +39,30 @@ fn a_crowd_leaves_no_more_than_the_pools_keep() {
         ledger.settle();
         // Large buffers stay for a second or two, for whoever comes next.
         eventually("the rest is given back", || held_by_process() - before <= KEPT_LEN);
+        ledger.close();
+    });
+}
+
+/// What two loops may keep of them for good.
+const RESTING_LEN: isize = 2 * (8 << 20);
+
+#[test]
+fn buffers_of_large_messages_are_given_back_when_nobody_has_wanted_them_for_a_while() {
+    const LEN: usize = 3 << 20;
+    in_each_mode(|mode| {
+        let limits = Limits::for_messages_up_to(4 << 20);
+        let ledger = Ledger::open(mode, |builder| builder.limits(limits));
+        drop(State::Open.peer(&ledger));
+        ledger.settle();
+        let before = held_by_process();
+        let crowd: Vec<Peer> =
+            (0..12).map(|_| in_payload(&ledger, LEN as u64 + 1, LEN)).collect();
+        let held = held_by_process() - before;
+        assert!(held > 12 * LEN as isize, "{held} bytes");
+        drop(crowd);
+        ledger.settle();
+        let held = || held_by_process() - before;
+        eventually("most is given back", || held() <= RESTING_LEN + (1 << 20));
         ledger.close();
     });
 }

@@ -125,11 +125,7 @@ impl State {
             Self::InFrameHeader => in_frame(ledger, b"\x81\xfe\x01"),
             Self::InPayload => in_frame(ledger, b"\x81\x85\0\0\0\0he"),
             Self::InMessage => in_frame(ledger, b"\x01\x83\0\0\0\0hel"),
-            Self::InLargePayload => {
-                let mut frame = b"\x82\xff\0\0\0\0\0\x08\0\0\0\0\0\0".to_vec();
-                frame.resize(200_000, 7);
-                in_frame(ledger, &frame)
-            }
+            Self::InLargePayload => in_payload(ledger, 512 << 10, 200_000),
             Self::Unread => open(ledger, |client| client.send_text("fill")),
             Self::CloseReceived => open(ledger, |client| {
                 client.send_text("close");
@@ -263,6 +259,15 @@ fn raw(ledger: &Ledger, place: usize, bytes: &[u8]) -> Peer {
 /// An open connection on which a part of a message has been sent and read.
 fn in_frame(ledger: &Ledger, bytes: &[u8]) -> Peer {
     open(ledger, |client| are_read(ledger, bytes.len(), || client.send_raw(bytes)))
+}
+
+/// The server waits for the rest of a message of `len` bytes, of which it has `sent_len`.
+pub(crate) fn in_payload(ledger: &Ledger, len: u64, sent_len: usize) -> Peer {
+    let mut frame = b"\x82\xff".to_vec();
+    frame.extend(len.to_be_bytes());
+    frame.extend([0; 4]);
+    frame.resize(frame.len() + sent_len, 7);
+    in_frame(ledger, &frame)
 }
 
 /// Sends, and waits until the server has read so many bytes.
