@@ -198,7 +198,8 @@ pub(super) fn receive_assembled<S: Service>(
     }
     core.counters.messages_received += 1;
     // What waits counts as long as it is: its buffer must not be much longer.
-    let lendable = if message.is_roomy() { &[] } else { message.as_bytes() };
+    let is_roomy = message.held_len() > 2 * message.len();
+    let lendable = if is_roomy { &[] } else { message.as_bytes() };
     core.at_hand.begin(lendable);
     let mut message = Some(message);
     // A guard of its own: what has been sent of the message needs its buffer also if this panics.

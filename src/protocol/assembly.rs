@@ -212,10 +212,10 @@ impl AssembledMessage {
         self.0.buffer.is_empty()
     }
 
-    /// Whether its buffer is much longer than it is, as one can be that was of use before: whoever keeps the
-    /// message, and counts its length, had better keep a copy.
-    pub(crate) fn is_roomy(&self) -> bool {
-        self.0.buffer.capacity() > 2 * self.len()
+    /// The bytes of memory that it holds: many more than its length, maybe, for its buffer can have been of
+    /// use before.
+    pub(crate) fn held_len(&self) -> usize {
+        self.0.buffer.capacity()
     }
 
     /// The payload as a vector; no copy.

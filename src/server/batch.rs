@@ -28,7 +28,7 @@ pub(super) struct Batch {
     whose: Whose,
     /// What the lane was charged for it.
     pub(super) weight: usize,
-    /// Bytes of requests, and of messages in buffers of their own.
+    /// Bytes of memory that requests hold, and messages in buffers of their own.
     apart_len: usize,
 }
 
@@ -83,7 +83,7 @@ impl Batch {
     #[inline]
     pub(super) fn push(&mut self, id: ConnectionId, job: Job) {
         self.apart_len += match &job {
-            Job::Assembled(message) => message.len(),
+            Job::Assembled(message) => message.held_len(),
             Job::Request { request, .. } => request.held_len(),
             _ => 0,
         };
@@ -154,4 +154,38 @@ impl Batch {
 
 fn place_of(id: ConnectionId) -> Place {
     Place { loop_index: id.loop_index, index: id.index }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{OpCode, encode_frame};
+    use crate::protocol::{Endpoint, Event, Limits, Role, Workspace};
+
+    /// A message in two fragments, gathered in a buffer that was of use before.
+    fn assembled(len: usize, buffer_len: usize) -> AssembledMessage {
+        let mut workspace = Workspace::new(Role::Client, Limits::default());
+        workspace.recycle_buffer(vec![0; buffer_len]);
+        let mut frames = Vec::new();
+        encode_frame(&mut frames, false, OpCode::Binary, None, &vec![7; len / 2]);
+        encode_frame(&mut frames, true, OpCode::Continuation, None, &vec![7; len - len / 2]);
+        let (mut endpoint, mut at) = (Endpoint::new(), 0);
+        loop {
+            let decoded = endpoint.decode(&mut workspace, &mut frames[at..]);
+            let (consumed, event) = decoded.expect("a message");
+            at += consumed;
+            if let Some(Event::Assembled(message)) = event {
+                return message;
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_weighs_what_its_buffer_holds() {
+        let id = ConnectionId { loop_index: 0, index: 0, generation: 0 };
+        let mut batch = Batch::default();
+        batch.push(id, Job::Assembled(assembled(20_000, 1 << 20)));
+        let weight = batch.weigh(BATCH_COUNT);
+        assert!(weight > 1 << 20, "{weight} bytes");
+    }
 }
