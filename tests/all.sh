@@ -7,8 +7,8 @@
 #   strangers    the examples through clients that share no code with the engine (Python, Node)
 #   browser      the market feed's page in a real browser
 #
-# The last three wait for others most of the time: conformance runs beside the rest of them, and what they
-# say is shown when they have ended.
+# Only chaos measures, and is alone. The others wait most of the time: what they need is built beside rust,
+# and conformance runs beside the rest. What runs beside others says nothing before it has ended.
 #
 #   tests/all.sh                     everything
 #   tests/all.sh --quick             without Autobahn's slow group 9
@@ -39,10 +39,12 @@ main() {
     export SCREENSHOTS=${SCREENSHOTS:-$target_dir/screenshots}
     mkdir -p "$LOGS" "$ENVIRONMENTS"
 
-    if selected rust; then step rust; fi
+    local first=()
+    if selected rust; then first+=(rust); fi
     if selected chaos || selected conformance || selected strangers || selected browser; then
-        step programs
+        first+=("~ programs")
     fi
+    steps_side_by_side "${first[@]}"
     if selected chaos; then with_programs step chaos; fi
     local waiting=() clients=()
     if selected conformance; then waiting+=(conformance); fi

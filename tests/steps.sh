@@ -12,19 +12,26 @@ step() {
 }
 
 # Each argument is a list of steps: those of one list run one after the other, the lists beside each other.
-# What a step said is shown when its list has ended.
+# A list that begins with `~` gives way to the others. What a step said is shown when its list has ended.
 steps_side_by_side() {
     local list name pids=()
+    if (($# == 1)); then
+        for name in ${1#"~ "}; do step "$name"; done
+        return
+    fi
     for list in "$@"; do
-        heading "$list"
+        heading "${list#"~ "}"
         echo "running beside others"
-        for name in $list; do perform "$name" &>"$LOGS/$name.log"; done &
+        {
+            if [[ $list == "~ "* ]]; then renice --priority 19 --pid "$BASHPID" >/dev/null; fi
+            for name in ${list#"~ "}; do perform "$name" &>"$LOGS/$name.log"; done
+        } &
         pids+=($!)
     done
     for list in "$@"; do
         wait "${pids[0]}"
         pids=("${pids[@]:1}")
-        for name in $list; do
+        for name in ${list#"~ "}; do
             heading "$name"
             cat "$LOGS/$name.log"
             account_for "$name"

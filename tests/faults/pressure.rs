@@ -55,8 +55,7 @@ fn buffers_of_large_messages_are_given_back_when_nobody_has_wanted_them_for_a_wh
         drop(State::Open.peer(&ledger));
         ledger.settle();
         let before = held_by_process();
-        let crowd: Vec<Peer> =
-            (0..12).map(|_| in_payload(&ledger, LEN as u64 + 1, LEN)).collect();
+        let crowd: Vec<Peer> = (0..12).map(|_| in_payload(&ledger, LEN as u64 + 1, LEN)).collect();
         let held = held_by_process() - before;
         assert!(held > 12 * LEN as isize, "{held} bytes");
         drop(crowd);
