@@ -54,7 +54,7 @@ pub struct SlowConsumer {
     pub warn_len: usize,
     /// Once more bytes than this wait for a connection, its subscriptions of [`Delivery::Latest`] and
     /// [`Delivery::Resync`] lag: nothing more of the topic is queued until the queue has drained to a
-    /// quarter. Default: 64 KiB.
+    /// quarter. No more than `max_backpressure`, whatever it says. Default: 64 KiB.
     pub lag_len: usize,
     /// A publication of [`Delivery::Every`] that has waited for longer than this is dropped for its
     /// subscriber. The others never let more than `lag_len` bytes wait. Default: none.
@@ -66,6 +66,13 @@ pub struct SlowConsumer {
 impl Default for SlowConsumer {
     fn default() -> Self {
         Self { warn_len: 32 << 10, lag_len: 64 << 10, max_age: None, max_lag: None }
+    }
+}
+
+impl SlowConsumer {
+    /// The same for connections for which no more than this may wait.
+    pub(crate) fn within(self, max_backpressure: usize) -> Self {
+        Self { lag_len: self.lag_len.min(max_backpressure), ..self }
     }
 }
 

@@ -24,7 +24,9 @@ use crate::event_loop::{
 };
 use crate::frame::{CloseCode, MAX_CONTROL_PAYLOAD_LEN};
 use crate::protocol::Outgoing;
-use crate::pubsub::{Start, SubscribeOptions, Subscribed, TopicCore, TopicOptions, TopicRegistry};
+use crate::pubsub::{
+    SlowConsumer, Start, SubscribeOptions, Subscribed, TopicCore, TopicOptions, TopicRegistry,
+};
 use crate::transport::LocalAddr;
 
 /// A handle to a running server. Cheap to clone; every thread may use it, callbacks too.
@@ -48,9 +50,9 @@ struct Shared {
 
 impl ServerHandle {
     pub(super) fn new(loops: Loops, places: Places, config: &Config) -> Self {
-        let topics =
-            TopicRegistry::with_compression(loops.len(), config.slow_consumer, config.deflates());
         let max_backpressure = config.max_backpressure;
+        let slow_consumer = config.slow_consumer.within(max_backpressure);
+        let topics = TopicRegistry::with_compression(loops.len(), slow_consumer, config.deflates());
         let started = Instant::now();
         Self {
             shared: Arc::new(Shared {
@@ -235,7 +237,10 @@ impl ServerHandle {
     #[must_use]
     pub fn topic_with(&self, name: &str, options: impl Into<TopicOptions>) -> Topic {
         let loops = &self.shared.loops;
-        let core = self.shared.topics.topic(name, options.into(), |loop_index, topic| {
+        let mut options = options.into();
+        let within = |steps: SlowConsumer| steps.within(self.shared.max_backpressure);
+        options.slow_consumer = options.slow_consumer.map(within);
+        let core = self.shared.topics.topic(name, options, |loop_index, topic| {
             let command = Command::TopicMade { topic: topic.clone() };
             if loops[loop_index].mailbox.send_over(command).is_err() {
                 topic.remove_interest(loop_index);

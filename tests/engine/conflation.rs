@@ -230,3 +230,21 @@ fn a_key_too_many_is_refused_and_reaches_nobody() {
         }
     });
 }
+
+#[test]
+fn what_waits_for_one_that_lags_is_no_more_than_may_wait() {
+    const MAX_BACKPRESSURE: usize = 64 << 10;
+    in_each_mode(|mode| {
+        let steps = SlowConsumer { lag_len: 1 << 20, ..STEPS };
+        let builder = mode.builder().max_backpressure(MAX_BACKPRESSURE);
+        let stage = Stage::new(builder, TopicOptions::latest().slow_consumer(steps), Script::new());
+        let (mut client, _) = stage.subscribe();
+        // Of all values there is four times as much as may wait.
+        stage.publish(2000, KEY_COUNT);
+        stage.settled(1);
+        while sequence_of(&client.recv()) < 2000 {
+            let waiting = stage.server.handle().stats().total.bytes_queued;
+            assert!(waiting <= MAX_BACKPRESSURE as u64, "{waiting} bytes");
+        }
+    });
+}
