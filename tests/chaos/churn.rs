@@ -18,7 +18,9 @@ const CHURNER_COUNT: u32 = 8;
 /// The server may hold so much more at the end than after the first quarter.
 const LEFT_LEN: usize = 4 << 20;
 
-pub(crate) fn run(cores: Cores, length: Duration) {
+/// Memory is judged if `is_judged`: within half a second the server, and a sanitizer if there is one, has only
+/// begun to have what it needs.
+pub(crate) fn run(cores: Cores, length: Duration, is_judged: bool) {
     let mut scene = Scene::start(cores, 0);
     let mut crew = Crew::start(&scene.place);
     scene.publish();
@@ -65,7 +67,7 @@ pub(crate) fn run(cores: Cores, length: Duration) {
         stayed.p99,
     );
     let growth = resident[resident.len() - 1].saturating_sub(resident[resident.len() / 4]);
-    assert!(growth <= LEFT_LEN, "{growth} bytes more than after the first quarter");
+    assert!(!is_judged || growth <= LEFT_LEN, "{growth} bytes more than after the first quarter");
 }
 
 /// One of those who come and go, in each of the ways to go.

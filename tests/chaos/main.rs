@@ -13,7 +13,7 @@
 //!
 //! runs it for so long, two thirds of it under attack, and draws how long echoes took and what the server
 //! held meanwhile; six seconds by default. How long echoes took is reported; it is judged only then, and
-//! only if it is absurd, for it depends on what else the machine does.
+//! only if it is absurd, for it depends on what else the machine does. So is what those who come and go leave.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -68,7 +68,9 @@ fn main() -> ExitCode {
         trial("hostile_clients_on_handler_threads", move || {
             stage::run(cores, 2, threads, is_judged);
         }),
-        trial("connections_come_and_go_by_the_thousand", move || churn::run(cores, churn)),
+        trial("connections_come_and_go_by_the_thousand", move || {
+            churn::run(cores, churn, is_judged);
+        }),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
