@@ -212,6 +212,8 @@ impl<S: Service> EventLoop<S> {
                 io.flags.insert(Flags::DRAIN_OWED);
                 let (session, core) = (&mut open.session, &mut self.core);
                 self.service.slow(&mut Outlet { io, session, core }, &mut open.state);
+                // The cork is shared: the next one may be told too.
+                io.uncork(core);
                 self.service.hand_over();
                 self.outbound.errands.finished.push(key);
             }

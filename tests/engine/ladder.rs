@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use tickwire::{Missed, Overflow, SlowConsumer, TopicOptions};
+use tickwire::{CloseCode, Missed, Outcome, Overflow, SlowConsumer, TopicOptions};
 
 use super::stage::{STEPS, Stage, sequence_of};
 use super::support::{
@@ -63,6 +63,37 @@ fn a_handler_hears_of_each_backlog_once_and_of_its_end() {
         assert_eq!(stage.server.handle().stats().total.slow_consumers, 3);
         drop(stage);
         assert_eq!(told.try_recv().ok(), None, "nothing else was told");
+    });
+}
+
+#[test]
+fn each_of_those_that_are_slow_at_once_gets_what_its_own_handler_sends() {
+    const COUNT: usize = 8;
+    in_each_mode(|mode| {
+        for closes in [false, true] {
+            let script = Script::new().on_slow(move |ctx| {
+                let id = ctx.id().to_string();
+                if closes {
+                    ctx.close(CloseCode::TRY_AGAIN_LATER, &id);
+                } else {
+                    ctx.send(id);
+                }
+            });
+            let options = TopicOptions::every(Overflow::Close);
+            let builder = mode.builder().event_loops(1).max_backpressure(8 << 20);
+            let builder = builder.close_timeout(Duration::from_secs(60));
+            let stage = Stage::new(builder, options, script);
+            let clients: Vec<_> = (0..COUNT).map(|_| stage.subscribe()).collect();
+            // One publication makes all of them slow, before anybody is told.
+            let publication = "x".repeat(6 << 20);
+            assert_eq!(stage.topic.publish(&*publication), Outcome::Sent);
+            for (mut client, id) in clients {
+                let id = id.to_string();
+                client.expect_text(&publication);
+                let told = if closes { Received::Close(1013, id) } else { Received::Text(id) };
+                client.expect(told);
+            }
+        }
     });
 }
 
