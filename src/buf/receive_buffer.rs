@@ -81,6 +81,12 @@ impl ReceiveBuffer {
         self.bytes.capacity()
     }
 
+    /// Gives the memory back that is not filled.
+    pub fn tighten(&mut self) {
+        self.bytes.truncate(self.filled);
+        self.bytes.shrink_to_fit();
+    }
+
     /// The filled bytes as a vector of their own; no copy.
     #[must_use]
     pub fn into_vec(mut self) -> Vec<u8> {
@@ -120,6 +126,16 @@ mod tests {
         }
         assert_eq!(buffer.capacity(), total);
         assert_eq!(buffer.into_vec().len(), total);
+    }
+
+    #[test]
+    fn what_is_not_filled_can_be_given_back() {
+        let mut buffer = ReceiveBuffer::from(vec![0; 100_000]);
+        buffer.append(b"hello");
+        buffer.tighten();
+        assert!(buffer.capacity() < 100, "{} bytes", buffer.capacity());
+        buffer.append(b" again");
+        assert_eq!(buffer.filled(), b"hello again");
     }
 
     #[test]

@@ -19,6 +19,18 @@ impl Io {
         self.carry.as_ref().map_or(&[], |carry| &carry.bytes)
     }
 
+    /// The bytes of memory that this lies in.
+    pub(super) fn carried_held_len(&self) -> usize {
+        self.carry.as_ref().map_or(0, |carry| carry.bytes.capacity())
+    }
+
+    /// Gives the memory back that is not needed for it.
+    pub(super) fn tighten_carry(&mut self) {
+        if let Some(carry) = &mut self.carry {
+            carry.bytes.shrink_to_fit();
+        }
+    }
+
     /// Keeps `rest`, if there is any, for when more has arrived.
     #[inline]
     pub(super) fn carry_over(&mut self, core: &mut Core, rest: &[u8]) {

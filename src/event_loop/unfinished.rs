@@ -64,16 +64,16 @@ impl<S: Service> EventLoop<S> {
         let share = self.core.unfinished.share;
         self.core.unfinished.looked_at = self.core.now;
         self.core.unfinished.look_at = self.core.taken_in().saturating_add(share / STEP_DIVISOR);
-        let mut longest: Vec<(usize, u32)> = self
-            .connections
-            .iter()
-            .map(|(key, connection)| (connection.unfinished_len(), key as u32))
-            .filter(|&(len, _)| len > 0)
-            .collect();
-        let mut own: u64 = longest.iter().map(|&(len, _)| len as u64).sum();
         let others = self.elsewhere(PublishedCounters::bytes_unfinished);
         let max = share_of(self.core.config.limits.max_unfinished_len, 1);
-        if own > share && own.saturating_add(others) > max {
+        let is_too_much = |own: u64| own > share && own.saturating_add(others) > max;
+        let (mut own, mut longest) = self.weigh_unfinished();
+        if is_too_much(own) {
+            // Buffers that were of use before may hold much more than has come: nobody has to go for those.
+            self.connections.iter_mut().for_each(|(_, connection)| connection.tighten());
+            (own, longest) = self.weigh_unfinished();
+        }
+        if is_too_much(own) {
             longest.sort_unstable_by(|a, b| b.cmp(a));
             for (len, key) in longest {
                 if own <= share - share / STEP_DIVISOR {
@@ -85,6 +85,16 @@ impl<S: Service> EventLoop<S> {
             }
         }
         self.core.counters.bytes_unfinished = own;
+    }
+
+    /// What all connections hold, and who holds some of it.
+    fn weigh_unfinished(&self) -> (u64, Vec<(usize, u32)>) {
+        let all = self.connections.iter();
+        let who: Vec<(usize, u32)> = all
+            .map(|(key, connection)| (connection.unfinished_len(), key as u32))
+            .filter(|&(len, _)| len > 0)
+            .collect();
+        (who.iter().map(|&(len, _)| len as u64).sum(), who)
     }
 
     fn shed_unfinished_one(&mut self, key: u32) {
@@ -108,12 +118,20 @@ impl<S: Service> EventLoop<S> {
 }
 
 impl<S> Connection<S> {
-    /// Bytes that have come and are no whole request or message, or have not been looked at.
+    /// Bytes of memory for what has come and is no whole request or message, or has not been looked at.
     fn unfinished_len(&self) -> usize {
         let message = match &self.phase {
-            Phase::Open(Open { session, .. }) => session.endpoint.assembled_len(),
+            Phase::Open(Open { session, .. }) => session.endpoint.held_len(),
             _ => 0,
         };
-        message + self.io.carried().len() + self.io.stream.unread_len()
+        message + self.io.carried_held_len() + self.io.stream.unread_len()
+    }
+
+    /// Gives the memory back that is not needed for that.
+    fn tighten(&mut self) {
+        if let Phase::Open(Open { session, .. }) = &mut self.phase {
+            session.endpoint.tighten();
+        }
+        self.io.tighten_carry();
     }
 }

@@ -82,6 +82,16 @@ impl Assembly {
         self.fin && self.frame_remaining == 0
     }
 
+    /// The bytes of memory that what has arrived lies in.
+    pub(super) fn held_len(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// Gives the memory back that is not needed for what has arrived.
+    pub(super) fn tighten(&mut self) {
+        self.buffer.tighten();
+    }
+
     /// Takes what `input` has of the current frame's payload; returns how much that was.
     pub(super) fn append(&mut self, input: &[u8]) -> Result<usize, ProtocolError> {
         let len = input.len().min(self.frame_remaining);
@@ -215,7 +225,7 @@ impl AssembledMessage {
     /// The bytes of memory that it holds: many more than its length, maybe, for its buffer can have been of
     /// use before.
     pub(crate) fn held_len(&self) -> usize {
-        self.0.buffer.capacity()
+        self.0.held_len()
     }
 
     /// The payload as a vector; no copy.

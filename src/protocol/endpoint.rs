@@ -340,6 +340,20 @@ impl Endpoint {
         self.assembly.as_ref().map_or(0, |assembly| Assembly::len(assembly))
     }
 
+    /// The bytes of memory that a message that is not whole lies in: more than
+    /// [`assembled_len`](Self::assembled_len), maybe much more where the buffer was of use before.
+    #[must_use]
+    pub fn held_len(&self) -> usize {
+        self.assembly.as_ref().map_or(0, |assembly| assembly.held_len())
+    }
+
+    /// Gives the memory back that is not needed for what has arrived. One copy of that at most.
+    pub fn tighten(&mut self) {
+        if let Some(assembly) = &mut self.assembly {
+            assembly.tighten();
+        }
+    }
+
     /// Payload bytes of the current data frame that have not arrived: 0 between frames.
     #[inline]
     #[must_use]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tickwire::Limits;
 
-use super::allocations::held_by_process;
-use super::ledger::Ledger;
-use super::states::{Peer, State, in_payload};
-use super::support::{eventually, in_each_mode};
+use super::allocations::{held_by_process, leave_out_this_thread};
+use super::ledger::{Ledger, PLAIN};
+use super::states::{Peer, State, are_read, in_payload};
+use super::support::{Client, eventually, in_each_mode};
 
 /// What two loops may keep for reuse when many connections have needed much, in bytes: large receive
 /// buffers of 8 MiB in all, and 256 emptied queues and small buffers each.
@@ -62,6 +62,41 @@ fn buffers_of_large_messages_are_given_back_when_nobody_has_wanted_them_for_a_wh
         ledger.settle();
         let held = || held_by_process() - before;
         eventually("most is given back", || held() <= RESTING_LEN + (1 << 20));
+        ledger.close();
+    });
+}
+
+/// A message of which little has come may lie in a buffer that has held much: that counts.
+#[test]
+fn what_does_not_end_holds_no_more_than_it_may_in_buffers_that_were_of_use_before() {
+    const COUNT: usize = 60;
+    const LEN: usize = 1 << 20;
+    const MAX_LEN: usize = 16 << 20;
+    // The clients' own buffers are no matter of the server's.
+    leave_out_this_thread();
+    in_each_mode(|mode| {
+        let limits =
+            Limits { max_unfinished_len: Some(MAX_LEN), ..Limits::for_messages_up_to(LEN) };
+        let ledger = Ledger::open(mode, |builder| builder.limits(limits).max_backpressure(4 << 20));
+        drop(State::Open.peer(&ledger));
+        ledger.settle();
+        let before = held_by_process();
+        let large = "x".repeat(LEN);
+        let crowd: Vec<Client> = (0..COUNT)
+            .map(|_| {
+                let mut client = Client::connect(&ledger.address(PLAIN));
+                client.send_text(&large);
+                client.expect_text(&large);
+                are_read(&ledger, 7, || client.send_raw(b"\x01\x81\0\0\0\0x"));
+                client
+            })
+            .collect();
+        let held = || held_by_process() - before;
+        eventually("it is no more than may be", || held() <= (MAX_LEN + MAX_LEN / 4) as isize);
+        let total = ledger.handle().stats().total;
+        assert_eq!((total.unfinished_shed, ledger.connection_count()), (0, COUNT));
+        drop(crowd);
+        ledger.settle();
         ledger.close();
     });
 }

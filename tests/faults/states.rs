@@ -271,7 +271,7 @@ pub(crate) fn in_payload(ledger: &Ledger, len: u64, sent_len: usize) -> Peer {
 }
 
 /// Sends, and waits until the server has read so many bytes.
-fn are_read(ledger: &Ledger, len: usize, send: impl FnOnce()) {
+pub(crate) fn are_read(ledger: &Ledger, len: usize, send: impl FnOnce()) {
     let received = || ledger.handle().stats().total.bytes_received;
     let before = received();
     send();
