@@ -63,8 +63,8 @@ pub struct Limits {
     /// with 1013, and what waits for them is dropped. `None`: what each may have, times connections.
     /// Default: 1 GiB; trusted: `None`.
     pub max_queued_len: Option<usize>,
-    /// Bytes that may have come of messages and requests that are not whole, of all connections together, an
-    /// eighth more or less. Beyond: those of whom the most has come are closed with 1013. `None`: what each
+    /// Bytes of memory for what has come of messages and requests that are not whole, of all connections
+    /// together, an eighth more or less. Beyond: those of whom the most has come are closed with 1013. `None`: what each
     /// may have, times connections. Default: 1 GiB; trusted: `None`.
     pub max_unfinished_len: Option<usize>,
     /// How long the socket of a connection may take nothing of what waits for it, as when its client does
@@ -140,14 +140,23 @@ impl Limits {
         Self::internet().with_messages_up_to(len)
     }
 
-    /// The same for messages of up to `len` bytes, in one frame or in many.
+    /// The same for messages of up to `len` bytes, in one frame or in many. The burst of `byte_rate` is no less
+    /// than two of them.
     #[must_use]
     pub const fn with_messages_up_to(self, len: usize) -> Self {
         let max_unfinished_len = match self.max_unfinished_len {
             Some(all) if all < len => Some(len),
             all => all,
         };
-        Self { max_message_len: len, max_frame_len: len, max_unfinished_len, ..self }
+        let byte_rate = match self.byte_rate {
+            Some(rate) if rate.burst as usize / 2 < len => {
+                let most = i32::MAX as usize;
+                let burst = if len > most / 2 { most } else { 2 * len };
+                Some(Rate::new(rate.per_second, burst as u32))
+            }
+            rate => rate,
+        };
+        Self { max_message_len: len, max_frame_len: len, max_unfinished_len, byte_rate, ..self }
     }
 
     /// Those that the protocol itself looks after.
@@ -197,6 +206,16 @@ mod tests {
                 assert!(row(name).contains($row), "{name}: {}", row(name));
             )*
         };
+    }
+
+    #[test]
+    fn of_messages_of_any_length_two_may_come_at_once() {
+        for len in [1 << 10, 1 << 20, 64 << 20, 1 << 40] {
+            let rate = Limits::for_messages_up_to(len).byte_rate.expect("a rate");
+            let internet = Limits::internet().byte_rate.expect("a rate");
+            assert_eq!(rate.per_second, internet.per_second);
+            assert_eq!(rate.burst as usize, (2 * len).clamp(16 << 20, i32::MAX as usize));
+        }
     }
 
     #[test]
