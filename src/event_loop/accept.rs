@@ -138,7 +138,10 @@ impl<S: Service> EventLoop<S> {
             return;
         }
         self.acceptor.paused_until = None;
-        for index in std::mem::take(&mut self.acceptor.unfinished) {
+        let mut unfinished = std::mem::take(&mut self.acceptor.unfinished);
+        // Where one has more than may be accepted, the others go first the next time.
+        unfinished.rotate_left(1);
+        for index in unfinished {
             self.accept(index, now);
         }
     }

@@ -1,5 +1,7 @@
 //! How many connections there may be from one address, and how fast they may come.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::StatusCode;
 use tickwire::proxy_protocol::ProxyHeader;
 use tickwire::{Builder, Counters, Limits, Rate, Refusal, TrustedProxies, Upgrade};
@@ -175,5 +177,31 @@ fn clients_of_a_proxy_are_counted_by_their_own_addresses() {
         }
         clients.into_iter().for_each(Client::leave);
         eventually("all are gone", || server.handle().stats().client_addresses == 0);
+    });
+}
+
+/// However fast they come at one listener, they are let in at the others too.
+#[test]
+fn a_flood_at_one_listener_leaves_the_others_their_part() {
+    in_each_mode(|mode| {
+        let limits = Limits { accept_rate: Some(Rate::new(200, 200)), ..Limits::trusted() };
+        let builder = limited(mode.builder(), limits).bind("127.0.0.1:0");
+        let server = Running::start(builder, Script::echo());
+        let [flooded, other] = [0, 1].map(|at| server.handle().local_addrs()[at].clone());
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        drop(Socket::connect_plain(&flooded, None));
+                    }
+                });
+            }
+            eventually("it is a flood", || server.handle().stats().total.accept_waits > 3);
+            for _ in 0..5 {
+                Client::connect(&other).leave();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
     });
 }
