@@ -115,7 +115,13 @@ impl<S: Service> EventLoop<S> {
     pub(super) fn readmit(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let (io, core) = (&mut connection.io, &mut self.core);
-        let Some(&Throttling { since, excess, .. }) = core.throttled.get(&key) else { return };
+        let Some(throttling) = core.throttled.get_mut(&key) else { return };
+        let late = core.now.since(throttling.until);
+        if late > TICK {
+            // The loop was kept from looking, or callbacks had enough of it: that is not the peer's excess.
+            throttling.since = throttling.since.after(late);
+        }
+        let Throttling { since, excess, .. } = *throttling;
         if core.now.since(since) >= core.config.limits.max_excess_time {
             return self.lose_patience(key, excess);
         }

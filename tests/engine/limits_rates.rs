@@ -1,5 +1,6 @@
 //! How fast one client may send: it is held back, and loses nothing, until it has gone on for too long.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -302,5 +303,32 @@ fn the_default_disturbs_nobody() {
         }
         assert_eq!(server.handle().stats().total.throttled, 0);
         client.leave();
+    });
+}
+
+/// The time for which the server does not look is not held against those who were held back just then.
+#[test]
+fn who_was_held_back_is_not_closed_for_what_callbacks_take_their_time_for() {
+    in_each_mode_at_once(|mode| {
+        let is_first = AtomicBool::new(true);
+        let script = Script::new().on_text(move |ctx, text| {
+            if is_first.swap(false, Ordering::Relaxed) {
+                std::thread::sleep(5 * IMPATIENT);
+            }
+            ctx.send(text);
+        });
+        let limits = Limits {
+            byte_rate: Some(Rate::new(100_000, 60_000)),
+            max_excess_time: 3 * IMPATIENT,
+            ..Limits::trusted()
+        };
+        let builder = mode.builder().limits(limits).max_lane_len(64 << 10);
+        let server = Running::start(builder, script);
+        let mut client = server.connect();
+        let text = "x".repeat(1024);
+        client.send_texts([&*text; 40]);
+        (0..40).for_each(|_| client.expect_text(&text));
+        let total = server.handle().stats().total;
+        assert_eq!((total.byte_floods, total.throttled >= 1), (0, true), "{}", total.throttled);
     });
 }
