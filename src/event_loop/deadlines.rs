@@ -25,6 +25,9 @@ const LENIENCE: Duration = Duration::from_secs(1);
 /// Deadlines looked at in one turn: after a jump of time all have come at once.
 const MAX_LOOKS_PER_TURN: usize = 1024;
 
+/// A deadline that is farther away is looked at before.
+const FARTHEST_LOOK: Duration = Duration::from_secs(16);
+
 /// What a connection's deadline calls for.
 enum Due {
     /// Ask again then; never if `None`.
@@ -127,10 +130,14 @@ impl<S: Service> EventLoop<S> {
 
     fn look_at_deadline(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let is_lenient = !self.core.now.is_at_or_after(self.core.lenient_until);
+        if !is_lenient {
+            // Never so far back that it would be taken for what is to come.
+            self.core.lenient_until = self.core.now;
+        }
         match due(connection, &self.core) {
             Due::At(_) => {}
-            Due::Stuck | Due::SlowHead | Due::GiveUp(_)
-                if !self.core.now.is_at_or_after(self.core.lenient_until) => {}
+            Due::Stuck | Due::SlowHead | Due::GiveUp(_) if is_lenient => {}
             Due::Ping => {
                 connection.io.flags.insert(Flags::PINGED);
                 // It has as long for its answer as if it had been asked in time.
@@ -209,17 +216,21 @@ impl<S: Service> EventLoop<S> {
         self.remove(key, reason);
     }
 
-    /// A connection has lived for long enough: it is closed behind what is queued.
+    /// A connection has lived for long enough: it is closed behind what is queued, and what callbacks still
+    /// send.
     fn end_life(&mut self, key: u32) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        let Connection { io, phase: Phase::Open(Open { session, .. }) } = connection else {
+        let Connection { io, phase: Phase::Open(Open { state, session, .. }) } = connection else {
             return;
         };
         io.ends_at = Planned::default();
         let core = &mut self.core;
         core.counters.lifetimes_ended += 1;
-        Outlet { io, session, core }
-            .close_now(CloseCode::GOING_AWAY, "the connection has lived for long enough");
+        let (code, reason) = (CloseCode::GOING_AWAY, "the connection has lived for long enough");
+        if self.service.end_input(io.id, state, code, reason) {
+            Outlet { io, session, core }.close_now(code, reason);
+        }
+        self.service.hand_over();
         self.finish_turn(key);
     }
 }
@@ -227,6 +238,8 @@ impl<S: Service> EventLoop<S> {
 impl Io {
     /// Puts a look at the connection's deadlines on the wheel, unless an earlier one is planned.
     pub(super) fn look_at(&mut self, core: &mut Core, tick: Tick) {
+        // The wheel keeps what is no longer wanted until its time has come: that is not to be far away.
+        let tick = tick.earlier(core.now.after(FARTHEST_LOOK));
         let planned = self.scheduled.tick();
         if planned.is_none_or(|planned| !tick.is_at_or_after(planned)) {
             self.scheduled = Planned::at(tick);

@@ -101,7 +101,7 @@ impl<S: Service> EventLoop<S> {
         let len = rest.len();
         self.read_buffer.copy_within(rest, 0);
         self.use_up(key, len);
-        progress
+        self.progress_behind(key, progress)
     }
 }
 

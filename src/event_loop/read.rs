@@ -106,6 +106,10 @@ impl<S: Service> EventLoop<S> {
                 Progress::Drained if !flags.contains(Flags::END_ANNOUNCED) => break,
                 Progress::Drained | Progress::More => {}
             }
+            if flags.contains(Flags::UNREAD | Flags::LISTED) {
+                // It has had its messages of this turn.
+                break;
+            }
             let read = (self.core.taken_in() - before) as usize;
             budget = budget.saturating_sub(read);
             reads_left -= 1;
@@ -127,11 +131,17 @@ impl<S: Service> EventLoop<S> {
                 Phase::Open(open) => io.share(&self.service, &open.state) / 2,
                 _ => usize::MAX,
             };
+            let was_held = io.flags.contains(Flags::HELD);
             io.flags.keep_if(Flags::HELD, io.answers_len() > low || io.unhandled_len > share);
+            let is_released = was_held && !io.flags.contains(Flags::HELD);
             let holds = Flags::HELD | Flags::STALLED | Flags::THROTTLED;
             let kept_back = io.flags & (Flags::UNREAD | holds);
             if kept_back == Flags::UNREAD && io.queued_len() <= low {
                 self.list(key);
+            }
+            if is_released {
+                // There is no deadline for who waits for callbacks: now there is one again.
+                self.schedule(key);
             }
         }
     }
@@ -206,7 +216,11 @@ impl<S: Service> EventLoop<S> {
             return progress;
         }
         self.use_up(key, carried + len);
-        // Requests may be left that wait for nothing but their turn.
+        self.progress_behind(key, progress)
+    }
+
+    /// How to go on behind requests: some may be left that wait for nothing but their turn.
+    pub(super) fn progress_behind(&self, key: u32, progress: Progress) -> Progress {
         let is_left = |connection: &Connection<_>| connection.io.flags.contains(Flags::UNREAD);
         if self.connections.get(key as usize).is_some_and(is_left) {
             Progress::More

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tickwire::{Outcome, Overflow, ServerHandle, SlowConsumer, Topic, TopicOptions};
+use tickwire::{
+    Config, Limits, Outcome, Overflow, ServerHandle, SlowConsumer, Topic, TopicOptions,
+};
 
 use super::support::{Client, Mode, PATIENCE, Received, Running, Script, eventually, in_each_mode};
 
@@ -192,4 +194,21 @@ fn nothing_and_too_much_are_published_as_a_whole_or_not_at_all() {
     assert_eq!((topic.sequence(), topic.stats().offered), (0, 0));
     assert_eq!(topic.publish_wait("something", PATIENCE), Outcome::Sent);
     assert_eq!(topic.sequence(), 1);
+}
+
+/// Whatever has come of a connection, no more messages than that are handled before others have their turn.
+#[test]
+fn a_turn_takes_no_more_messages_than_it_may() {
+    const COUNT: u64 = 1000;
+    let mut config = Config::default();
+    (config.event_loops, config.handler_threads, config.max_messages_per_turn) = (1, 0, 1);
+    config.limits = Limits::trusted();
+    let server = Running::start(Mode::Inline.builder().config(config), Script::echo());
+    let mut client = server.connect();
+    let turns = || server.handle().stats().total.turns;
+    let before = turns();
+    client.send_texts(["x"; COUNT as usize]);
+    (0..COUNT).for_each(|_| client.expect_text("x"));
+    let count = turns() - before;
+    assert!(count >= COUNT - 1, "{COUNT} messages in {count} turns");
 }

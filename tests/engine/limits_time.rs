@@ -1,12 +1,13 @@
 //! What may not take for ever: a request on its way, a reader that does not read, a connection's life.
 
+use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use tickwire::{CloseCode, Limits, Outcome, SocketOptions};
 
 use super::support::{
-    Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
+    Mode, Received, Running, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
 };
 use super::with_closes;
 
@@ -162,6 +163,26 @@ fn a_connection_that_has_lived_for_long_enough_is_closed_with_1001() {
 }
 
 #[test]
+fn what_callbacks_still_send_goes_before_the_end_of_a_life() {
+    in_each_mode_at_once(|mode| {
+        let script = Script::new().on_text(|ctx, text| {
+            std::thread::sleep(5 * SHORT);
+            ctx.send(text);
+        });
+        let limits = Limits {
+            max_lifetime: Some(3 * SHORT),
+            lifetime_jitter: Duration::ZERO,
+            ..Limits::trusted()
+        };
+        let server = Running::start(mode.builder().limits(limits), script);
+        let mut client = server.connect();
+        client.send_text("hello");
+        client.expect_text("hello");
+        client.expect_close(1001);
+    });
+}
+
+#[test]
 fn a_connection_of_http_requests_ends_behind_a_response_when_it_has_lived_for_long_enough() {
     in_each_mode_at_once(|mode| {
         let limits =
@@ -194,3 +215,30 @@ fn a_connection_of_http_requests_ends_behind_a_response_when_it_has_lived_for_lo
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// While nothing was read of it for its answers' sake there was no deadline: behind that there is one again.
+#[test]
+fn who_falls_silent_behind_answers_that_it_did_not_take_is_given_up() {
+    let (release, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let script = Script::new().on_text(move |ctx, text| match text {
+        "dump" => drop(ctx.send("x".repeat(400 << 10))),
+        "block" => gate.lock().expect("a gate").recv().expect("the test lets go"),
+        text => drop(ctx.send(text)),
+    });
+    let socket_options = SocketOptions { notsent_lowat: Some(16 << 10), ..Default::default() };
+    let builder = Mode::Threads.builder().socket_options(socket_options).limits(Limits::trusted());
+    let builder = builder.ping_interval(Some(2 * SHORT)).idle_timeout(4 * SHORT);
+    let server = Running::start(builder.max_backpressure(512 << 10), script);
+    let mut client = server.dial().receive_len(16 << 10).connect();
+    let waiting = || server.handle().stats().total.bytes_queued;
+    client.send_texts(["dump", "block"]);
+    eventually("it does not take its answer", || waiting() > 256 << 10);
+    client.send_text("x");
+    std::thread::sleep(5 * SHORT);
+    client.expect_text(&"x".repeat(400 << 10));
+    eventually("it has taken all", || waiting() == 0);
+    release.send(()).expect("a callback waits");
+    client.expect_text("x");
+    eventually("it is given up", || server.handle().stats().connections == 0);
+}

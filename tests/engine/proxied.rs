@@ -232,3 +232,19 @@ fn proxies_may_come_by_a_unix_socket() {
         }
     });
 }
+
+#[test]
+fn many_requests_may_come_in_one_piece_with_the_header() {
+    in_each_mode(|mode| {
+        let server = start(mode);
+        let mut bytes = relayed("192.0.2.7:56324").encode_v2();
+        for _ in 0..20 {
+            bytes.extend_from_slice(b"HEAD / HTTP/1.1\r\nHost: test.example\r\n\r\n");
+        }
+        let client = dial(&server);
+        client.send(&bytes);
+        for _ in 0..20 {
+            assert_eq!(client.head().status, 404);
+        }
+    });
+}
