@@ -16,6 +16,9 @@ pub(super) const BATCH_COUNT: usize = 1024;
 /// The longest buffer of a batch that is kept for reuse, in bytes.
 const MAX_KEPT_LEN: usize = 256 * 1024;
 
+/// So much room is never too much, in bytes.
+const MIN_ROOM_LEN: usize = 4 * 1024;
+
 /// What one event loop has for one handler thread, in order.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -115,7 +118,7 @@ impl Batch {
         }
     }
 
-    /// A batch for each connection. The first of them counts for all.
+    /// A batch for each connection. Together they weigh as much.
     pub(super) fn split(mut self) -> impl Iterator<Item = (Place, Self)> {
         let mut parts: Vec<(Place, Self)> = Vec::new();
         let mut part_of = HashMap::new();
@@ -129,10 +132,24 @@ impl Batch {
             part.payloads.extend_from_slice(payload);
             part.push(id, job);
         }
-        if let Some((_, first)) = parts.first_mut() {
-            first.weight = self.weight;
+        let mut weight = self.weight;
+        if let Some(((_, first), others)) = parts.split_first_mut() {
+            for (_, part) in others {
+                part.weight = part.weigh(0).min(weight);
+                weight -= part.weight;
+            }
+            first.weight = weight;
         }
         parts.into_iter()
+    }
+
+    /// Gives memory back that it does not need, if that is much: it may have been of use to a larger one.
+    pub(super) fn tighten(&mut self) {
+        let enough = 2 * self.payloads.len() + MIN_ROOM_LEN;
+        if self.payloads.capacity() > enough {
+            self.payloads.shrink_to(enough);
+        }
+        self.jobs.shrink_to(2 * self.jobs.len());
     }
 
     /// What it counts in a lane that is full at `max_len` bytes.
@@ -182,10 +199,42 @@ mod tests {
 
     #[test]
     fn a_message_weighs_what_its_buffer_holds() {
-        let id = ConnectionId { loop_index: 0, index: 0, generation: 0 };
         let mut batch = Batch::default();
-        batch.push(id, Job::Assembled(assembled(20_000, 1 << 20)));
+        batch.push(id(0), Job::Assembled(assembled(20_000, 1 << 20)));
         let weight = batch.weigh(BATCH_COUNT);
         assert!(weight > 1 << 20, "{weight} bytes");
+    }
+
+    fn id(index: u32) -> ConnectionId {
+        ConnectionId { loop_index: 0, index, generation: 0 }
+    }
+
+    fn push_text(batch: &mut Batch, index: u32, text: &str) {
+        batch.payloads.extend_from_slice(text.as_bytes());
+        batch.push(id(index), Job::Message { is_text: true, len: text.len() });
+    }
+
+    #[test]
+    fn the_parts_of_a_batch_weigh_what_it_weighed() {
+        let mut batch = Batch::default();
+        for index in [1, 2, 1, 3] {
+            push_text(&mut batch, index, "hello");
+        }
+        batch.weight = batch.weigh(1 << 20);
+        let whole = batch.weight;
+        let weights: Vec<_> = batch.split().map(|(_, part)| part.weight).collect();
+        assert_eq!((weights.len(), weights.iter().sum()), (3, whole));
+        assert!(weights.iter().all(|&weight| weight > 0), "{weights:?}");
+    }
+
+    #[test]
+    fn room_for_much_is_not_kept_for_little() {
+        let mut batch = Batch::default();
+        push_text(&mut batch, 1, &"x".repeat(200_000));
+        assert!(batch.clear());
+        push_text(&mut batch, 1, "hello");
+        batch.tighten();
+        assert!(batch.payloads.capacity() < 2 * MIN_ROOM_LEN);
+        assert!(matches!(batch.next(), Some((_, Job::Message { .. }, b"hello"))));
     }
 }

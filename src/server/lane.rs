@@ -67,6 +67,11 @@ impl LaneSender {
     /// Hands a batch to the handler thread; says whether the lane has room for more.
     pub(super) fn send(&self, mut batch: Batch) -> bool {
         let backlog = &self.lane.backlog;
+        let waiting = backlog.max_weight().saturating_sub(backlog.free_weight());
+        if waiting > backlog.max_weight() / BATCH_COUNT * SPARE_BATCH_COUNT {
+            // Batches are weighed by what is in them: only as many as are kept anyway may have room for more.
+            batch.tighten();
+        }
         batch.weight = batch.weigh(backlog.max_weight());
         let has_room = backlog.add(batch.weight);
         // There is room by count while there is room by weight; the handler thread ends only after
