@@ -29,6 +29,12 @@ pub enum InflateError {
         /// The limit that it exceeds, in bytes.
         limit: usize,
     },
+    /// It is made of more blocks than the limit.
+    #[error("a compressed message is made of more than {limit} blocks")]
+    TooManyBlocks {
+        /// The limit that it exceeds, in blocks.
+        limit: usize,
+    },
     /// More of its blocks than the limit say that they are the last one.
     #[error("a compressed message goes on behind more than {limit} last blocks")]
     TooManyEnds {
@@ -45,13 +51,32 @@ const FREE_ENDS: usize = 64;
 /// may refer to, and two bytes are enough for such a block.
 const LEN_PER_END: usize = 8 * 1024;
 
-/// Going on behind a last block takes as much time as it does to inflate so many bytes.
-pub(crate) const END_WEIGHT: usize = 2 * 1024;
+/// Going on behind a last block takes as much time as it does to inflate so many bytes (0.8 to 1.8 µs).
+const END_WEIGHT: u64 = 2 * 1024;
+
+/// So many blocks any message may be made of: a sender ends one with each flush.
+const FREE_BLOCKS: usize = 1024;
+
+/// One more for so many bytes that a message may be long: zlib puts no fewer symbols into a block, with
+/// whatever settings.
+const LEN_PER_BLOCK: usize = 127;
+
+/// What blocks cost is counted from here on: most messages are one block, with an empty one behind it.
+const UNCOUNTED_BLOCKS: usize = 2;
+
+/// To make the tables of a block (RFC 1951 §3.2.7) takes as much time as it does to inflate so many bytes
+/// (up to 7 µs), ...
+const BLOCK_WEIGHT: u64 = 4 * 1024;
+
+/// ... and no more than so many for each byte of what describes them (up to 0.2 µs).
+const TABLE_BYTE_WEIGHT: u64 = 128;
 
 /// How far a call has come.
 enum Step {
     /// The input is used up, and there is room for more output.
     NeedsInput,
+    /// A block has ended, if that was asked for.
+    BlockEnded,
     /// There may be more output.
     NeedsRoom,
     /// A block says that it is the last one.
@@ -70,8 +95,12 @@ impl Decompressor {
     }
 
     /// Inflates a message into `out`, which is empty: at most `limit` bytes of it. `window` is what it
-    /// may refer to: the end of the messages before it. Returns how many blocks that say that they are the
-    /// last one it has gone on behind: at most 64, and one more for each 8 KiB of the limit.
+    /// may refer to: the end of the messages before it.
+    ///
+    /// Returns the effort that it has taken: how many bytes of an ordinary message are inflated in that
+    /// time. That is the length of the message, or more if it is made of many blocks with little in them, and
+    /// 2 KiB for each block that says that it is the last one, and is not. There may be 64 of those and one more
+    /// for each 8 KiB of the limit, and 1,024 blocks in all and one more for each 127 bytes of it.
     ///
     /// # Errors
     /// [`InflateError`]; `out` holds what came before the error.
@@ -81,16 +110,26 @@ impl Decompressor {
         window: &[u8],
         limit: usize,
         out: &mut ReceiveBuffer,
-    ) -> Result<usize, InflateError> {
+    ) -> Result<u64, InflateError> {
         self.restart(window, &[])?;
         let mut rest = compressed;
+        let (mut blocks, max_blocks) = (0, FREE_BLOCKS + limit / LEN_PER_BLOCK);
         let (mut ends, max_ends) = (0, FREE_ENDS + limit / LEN_PER_END);
         loop {
-            match self.step(&mut rest, limit, out)? {
+            // When all is used up a last block that has ended has not been told of yet.
+            let flush = if rest.is_empty() { InflateFlush::SyncFlush } else { InflateFlush::Block };
+            match self.step(&mut rest, flush, limit, out)? {
                 Step::NeedsRoom => {}
-                Step::NeedsInput => break,
+                Step::NeedsInput => {
+                    self.finish(limit, out)?;
+                    break;
+                }
+                Step::BlockEnded if blocks == max_blocks => {
+                    return Err(InflateError::TooManyBlocks { limit: max_blocks });
+                }
+                Step::BlockEnded => blocks += 1,
                 // The sender flushes by last blocks (§7.2.3.4); without the padding there is no more.
-                Step::Ended if rest.is_empty() => return Ok(ends),
+                Step::Ended if rest.is_empty() => break,
                 Step::Ended if ends == max_ends => {
                     return Err(InflateError::TooManyEnds { limit: max_ends });
                 }
@@ -100,10 +139,17 @@ impl Decompressor {
                 }
             }
         }
+        let counted = blocks.saturating_sub(UNCOUNTED_BLOCKS) as u64;
+        let tables = (counted * BLOCK_WEIGHT).min(compressed.len() as u64 * TABLE_BYTE_WEIGHT);
+        Ok(tables.max(out.len() as u64) + ends as u64 * END_WEIGHT)
+    }
+
+    /// Puts behind a message what was taken off, and sees whether it is at its end there.
+    fn finish(&mut self, limit: usize, out: &mut ReceiveBuffer) -> Result<(), InflateError> {
         let (end, message_len) = (self.end, out.len());
         let mut rest = &end[..];
         loop {
-            let step = self.step(&mut rest, limit, out)?;
+            let step = self.step(&mut rest, InflateFlush::SyncFlush, limit, out)?;
             // What was taken off holds no symbols: any that are found are made up, for a block that was
             // cut off.
             if out.len() > message_len {
@@ -113,9 +159,11 @@ impl Decompressor {
                 Step::NeedsRoom => {}
                 // The tail's block may itself say that it is the last one (§7.2.1).
                 Step::Ended if rest.is_empty() || rest.len() == end.len() - TAIL.len() => {
-                    return Ok(ends);
+                    return Ok(());
                 }
-                Step::NeedsInput | Step::Ended => return Err(InflateError::Corrupt),
+                Step::NeedsInput | Step::BlockEnded | Step::Ended => {
+                    return Err(InflateError::Corrupt);
+                }
             }
         }
     }
@@ -134,6 +182,7 @@ impl Decompressor {
     fn step(
         &mut self,
         rest: &mut &[u8],
+        flush: InflateFlush,
         limit: usize,
         out: &mut ReceiveBuffer,
     ) -> Result<Step, InflateError> {
@@ -143,7 +192,7 @@ impl Decompressor {
         let room = if at_limit { &mut beyond } else { out.spare(limit - out.len()) };
         let room_len = room.len();
         let (in_before, out_before) = (self.inner.total_in(), self.inner.total_out());
-        let status = self.inner.decompress(rest, room, InflateFlush::SyncFlush);
+        let status = self.inner.decompress(rest, room, flush);
         let used = (self.inner.total_in() - in_before) as usize;
         let produced = (self.inner.total_out() - out_before) as usize;
         *rest = &rest[used..];
@@ -155,8 +204,13 @@ impl Decompressor {
             Err(_) => Err(InflateError::Corrupt),
             Ok(Status::StreamEnd) => Ok(Step::Ended),
             Ok(_) if produced == room_len => Ok(Step::NeedsRoom),
+            // It goes on while there are both, unless it is to stop behind blocks. Also if it has stopped for
+            // want of input: whatever there is of a block counts as one.
+            Ok(_) if used + produced > 0 && matches!(flush, InflateFlush::Block) => {
+                Ok(Step::BlockEnded)
+            }
             Ok(_) if rest.is_empty() => Ok(Step::NeedsInput),
-            // It goes on while there are both; that it did not is no end either.
+            // That it did not go on is no end either.
             Ok(_) => Err(InflateError::Corrupt),
         }
     }

@@ -20,7 +20,6 @@ mod tests;
 pub use agreement::{Agreement, Direction, Terms, UnacceptableResponse};
 pub use compression::{Compression, CompressionMode, DedicatedCompression};
 pub use compressor::Compressor;
-pub(crate) use decompressor::END_WEIGHT;
 pub use decompressor::{Decompressor, InflateError};
 pub use params::{EXTENSION_NAME, InvalidParams, Params};
 pub use window_bits::WindowBits;

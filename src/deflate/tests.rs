@@ -145,6 +145,76 @@ fn last_blocks_are_no_more_than_a_message_may_go_on_behind() {
     }
 }
 
+/// A block of tables for all symbols and nothing else, and an empty one that fills it up to whole bytes.
+const TABLES: [u8; 34] = [
+    0xec, 0x1d, 0x03, 0x60, 0x18, 0x30, 0x6c, 0xb6, 0x6d, 0xdb, 0xb6, 0x6d, 0xdb, 0xb6, 0x6d, 0xdb,
+    0xb6, 0x6d, 0xdb, 0xb6, 0x6d, 0xdc, 0xb6, 0x6d, 0xdb, 0x4c, 0x6a, 0xdb, 0x78, 0x04, 0x00, 0x00,
+    0xff, 0xff,
+];
+
+/// Four blocks of fixed codes that hold nothing.
+const FIXED: [u8; 5] = [0x02, 0x08, 0x20, 0x80, 0x00];
+
+fn effort(compressed: &[u8]) -> u64 {
+    let mut out = ReceiveBuffer::default();
+    Decompressor::new().decompress(compressed, b"", LIMIT, &mut out).unwrap()
+}
+
+/// To make such tables takes as much time as it does to inflate 4 KiB.
+#[test]
+fn blocks_that_hold_nothing_count_as_what_takes_as_much_time() {
+    let message = |blocks: &[u8], count| [&blocks.repeat(count)[..], b"\x00"].concat();
+    assert!(effort(&message(&TABLES, 1000)) >= 1000 * 4096);
+    // A byte of them stands for no more than 128.
+    assert_eq!(effort(&message(&FIXED, 1000)), 5001 * 128);
+    assert_eq!(effort(&message(b"\x00\x00\x00\xff\xff", 1000)), 5001 * 128);
+    assert!(effort(&message(b"\x03\x00", 100)) >= 100 * 2048);
+}
+
+#[test]
+fn an_ordinary_message_counts_as_it_is_long() {
+    for len in [0, 1, 100, 1000, 4096, 100_000] {
+        let message = b"an ordinary message, ".repeat(len / 21 + 1);
+        let mut compressor = Compressor::new(3, WindowBits::MAX);
+        let compressed = compress(&mut compressor, true, &message[..len]);
+        let compressed =
+            compressed.unwrap_or_else(|| [b"\x00\x01\x00\xfe\xffx".repeat(len), vec![0]].concat());
+        assert_eq!(effort(&compressed), len as u64);
+    }
+}
+
+#[test]
+fn blocks_are_no_more_than_a_message_may_be_made_of() {
+    let most = 1024 + LIMIT / 127;
+    for (blocks, count) in [(&TABLES[..], 2), (&FIXED, 4), (b"\x00\x00\x00\xff\xff", 1)] {
+        let message = |most: usize| [&blocks.repeat(most / count)[..], b"\x00"].concat();
+        assert_eq!(inflate(&message(most - count), b"", LIMIT).unwrap(), b"");
+        for too_many in [most + count, 100_000] {
+            let result = inflate(&message(too_many), b"", LIMIT);
+            assert_eq!(result, Err(InflateError::TooManyBlocks { limit: most }), "{blocks:x?}");
+        }
+    }
+}
+
+/// Its blocks are as short as zlib makes them, and end wherever there is no more room for what they hold.
+#[test]
+fn what_a_sender_with_little_memory_sends_is_understood() {
+    let config = zlib_rs::DeflateConfig { window_bits: -15, mem_level: 1, ..Default::default() };
+    let mut random = 1_u32;
+    for len in (4000..4400).chain([8000, LIMIT]) {
+        let mut next = || {
+            random = random.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
+            (random >> 24) as u8 & 0x3f
+        };
+        let message: Vec<u8> = (0..len).map(|_| next()).collect();
+        let (mut stream, mut compressed) =
+            (zlib_rs::Deflate::new_with_config(config), vec![0; 2 * len]);
+        stream.compress(&message, &mut compressed, zlib_rs::DeflateFlush::SyncFlush).unwrap();
+        compressed.truncate(stream.total_out() as usize - 4);
+        assert!(inflate(&compressed, b"", len).unwrap() == message, "{len}");
+    }
+}
+
 #[test]
 fn inflating_ends_at_the_limit() {
     for len in [1, 1000, 4096, 4097, 100_000] {

@@ -118,7 +118,7 @@ counters! {
     /// longer than `max_frame_len`: closed with 1009.
     messages_too_long,
     /// Those of them with a message in more fragments than `max_fragment_count`, or with a compressed one that
-    /// goes on behind too many last blocks: closed with 1008.
+    /// is made of too many blocks, or goes on behind too many last ones: closed with 1008.
     fragment_floods,
     /// Those of them with a request whose head exceeds the `head_limits`: answered with 414 or 431.
     heads_too_long,

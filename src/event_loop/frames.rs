@@ -248,7 +248,9 @@ pub(super) fn fail<S: Service>(
         }
         ProtocolError::TooManyFragments { .. } => counters.fragment_floods += 1,
         #[cfg(feature = "deflate")]
-        ProtocolError::TooManyEnds { .. } => counters.fragment_floods += 1,
+        ProtocolError::TooManyEnds { .. } | ProtocolError::TooManyBlocks { .. } => {
+            counters.fragment_floods += 1;
+        }
         _ => {}
     }
     let (code, reason) = (error.close_code(), error.to_string());

@@ -38,8 +38,11 @@ pub struct Limits {
     /// `None`: as many as come. Default: 1,000 a second, 4,000 at once; trusted: `None`.
     pub message_rate: Option<Rate>,
     /// Bytes of one connection, as they come and once more as they are inflated; a TLS record that brings
-    /// none counts as 512 of them, and a last block that a compressed message goes on behind as 2 KiB. Beyond: as with [`message_rate`](Self::message_rate). `None`: as many as
-    /// come. Default: 4 MiB a second, 16 MiB at once; trusted: `None`.
+    /// none counts as 512 of them, and a last block that a compressed message goes on behind as 2 KiB. A
+    /// compressed message of many blocks that hold little counts as 4 KiB for each, but as no more than 128
+    /// times its compressed length: their tables take that much time. Beyond: as with
+    /// [`message_rate`](Self::message_rate). `None`: as many as come. Default: 4 MiB a second, 16 MiB at
+    /// once; trusted: `None`.
     pub byte_rate: Option<Rate>,
     /// Pings and pongs of one connection. Beyond: as with [`message_rate`](Self::message_rate). `None`: as
     /// many as come. Default: 20 a second, 200 at once; trusted: `None`.

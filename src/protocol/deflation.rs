@@ -6,8 +6,7 @@ use super::assembly::Assembly;
 use super::{AssembledMessage, Endpoint, ProtocolError, Role, Workspace};
 use crate::buf::ReceiveBuffer;
 use crate::deflate::{
-    Agreement, Compression, Compressor, Decompressor, Direction, END_WEIGHT, InflateError, Terms,
-    WindowBits,
+    Agreement, Compression, Compressor, Decompressor, Direction, InflateError, Terms, WindowBits,
 };
 
 /// The longest buffer that is kept for compressed messages, in bytes.
@@ -141,8 +140,7 @@ impl Negotiated {
         let decompressor = shared.decompressor.get_or_insert_default();
         let context = self.context.as_deref_mut().filter(|_| self.receives.takes_over);
         let window = context.as_ref().map_or(&[][..], |context| &context.window);
-        let ends = decompressor.decompress(compressed, window, limit, out)?;
-        shared.effort += (out.len() + ends * END_WEIGHT) as u64;
+        shared.effort += decompressor.decompress(compressed, window, limit, out)?;
         shared.totals.messages_inflated += 1;
         shared.totals.inflated_from_bytes += compressed.len() as u64;
         shared.totals.inflated_to_bytes += out.len() as u64;

@@ -35,6 +35,13 @@ pub enum ProtocolError {
         /// The limit that it exceeds, in blocks.
         limit: usize,
     },
+    /// A compressed message that is made of more blocks than the limit.
+    #[cfg(feature = "deflate")]
+    #[error("a compressed message is made of more than {limit} blocks")]
+    TooManyBlocks {
+        /// The limit that it exceeds, in blocks.
+        limit: usize,
+    },
     /// A frame longer than the limit, in bytes.
     #[error("a frame exceeds the limit of {limit} bytes")]
     FrameTooBig {
@@ -72,7 +79,7 @@ impl ProtocolError {
             Self::CorruptDeflate => CloseCode::INVALID_PAYLOAD,
             Self::FrameTooBig { .. } | Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             #[cfg(feature = "deflate")]
-            Self::TooManyEnds { .. } => CloseCode::POLICY_VIOLATION,
+            Self::TooManyEnds { .. } | Self::TooManyBlocks { .. } => CloseCode::POLICY_VIOLATION,
             Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
         }
     }
@@ -84,6 +91,7 @@ impl From<InflateError> for ProtocolError {
         match error {
             InflateError::TooBig { limit } => Self::MessageTooBig { limit },
             InflateError::TooManyEnds { limit } => Self::TooManyEnds { limit },
+            InflateError::TooManyBlocks { limit } => Self::TooManyBlocks { limit },
             InflateError::Corrupt => Self::CorruptDeflate,
         }
     }

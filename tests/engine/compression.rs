@@ -393,13 +393,22 @@ fn inflating_stops_at_the_limit() {
 /// that take so long may not come by the thousand.
 #[test]
 fn a_message_goes_on_behind_few_last_blocks() {
-    let payload = |count| [&b"\x03\x00".repeat(count)[..], b"\x00"].concat();
+    blocks_are_limited(b"\x03\x00", 64);
+}
+
+/// Each may have tables of its own, which are compressed into a few bytes and take long to make.
+#[test]
+fn a_message_is_made_of_few_blocks() {
+    blocks_are_limited(b"\x00\x00\x00\xff\xff", 1000);
+}
+
+fn blocks_are_limited(block: &[u8], few: usize) {
     in_all_modes(|mode, compression| {
         let server = Running::start(mode.builder().compression(compression), Script::echo());
         let mut client = server.dial().deflate(offer()).connect();
-        for (count, is_allowed) in [(64, true), (200_000, false)] {
+        for (count, is_allowed) in [(few, true), (200_000, false)] {
             let mut frame = Vec::new();
-            let payload = payload(count);
+            let payload = [&block.repeat(count)[..], b"\x00"].concat();
             encode_compressed_frame(&mut frame, true, OpCode::Binary, KEY, &payload);
             client.send_raw(&frame);
             if is_allowed {

@@ -15,7 +15,7 @@ use crate::settings::Reach;
 const PAUSE: Duration = Duration::from_millis(50);
 const COUNT: usize = 6;
 
-pub(super) const ATTACKS: [Attack; 4] = [
+pub(super) const ATTACKS: [Attack; 5] = [
     Attack {
         name: "compression bomb",
         count: COUNT,
@@ -29,6 +29,14 @@ pub(super) const ATTACKS: [Attack; 4] = [
         count: COUNT,
         reach: Reach::Deflated,
         run: |ground| send(ground, &ends()),
+        pause: PAUSE,
+        answers: &["close 1008"],
+    },
+    Attack {
+        name: "compressed message of tables",
+        count: COUNT,
+        reach: Reach::Deflated,
+        run: |ground| send(ground, &TABLES.repeat((1 << 20) / TABLES.len())),
         pause: PAUSE,
         answers: &["close 1008"],
     },
@@ -84,6 +92,14 @@ fn ends() -> Vec<u8> {
     ends.extend(b"\x03\x00".repeat(20_000));
     ends
 }
+
+/// A block of tables for all symbols and nothing else, and an empty one that fills it up to whole bytes: they
+/// take much time, and nothing comes of it.
+const TABLES: [u8; 34] = [
+    0xec, 0x1d, 0x03, 0x60, 0x18, 0x30, 0x6c, 0xb6, 0x6d, 0xdb, 0xb6, 0x6d, 0xdb, 0xb6, 0x6d, 0xdb,
+    0xb6, 0x6d, 0xdb, 0xb6, 0x6d, 0xdc, 0xb6, 0x6d, 0xdb, 0x4c, 0x6a, 0xdb, 0x78, 0x04, 0x00, 0x00,
+    0xff, 0xff,
+];
 
 /// 8 MiB in 8 KiB.
 fn bomb() -> &'static [u8] {
