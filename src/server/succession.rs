@@ -13,7 +13,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::ServerHandle;
 use super::hand_over::{HandOver, PATIENCE};
-use crate::transport::{DONE, Listener, READY, SocketFiles, send_listeners};
+use crate::transport::{DONE, FoundFile, Listener, READY, SocketFiles, send_listeners};
 
 const LISTENER: Token = Token(0);
 const SUCCESSOR: Token = Token(1);
@@ -50,6 +50,8 @@ enum Outcome {
 pub(super) struct Succession {
     settings: HandOver,
     handle: ServerHandle,
+    /// Where successors come to.
+    file: FoundFile,
     poll: Poll,
     /// Kept as it came, to be handed on.
     shared: OwnedFd,
@@ -101,7 +103,8 @@ impl Succession {
         let mut reserve = Reserve { count: 3 + handle.local_addrs().len(), kept: Vec::new() };
         // Clients may come before the thread that waits for a successor has had its first turn.
         reserve.fill(&shared);
-        Ok(Self { settings, handle, poll, shared, listener, reserve, files, call_off })
+        let file = FoundFile::at(settings.path.clone());
+        Ok(Self { settings, handle, file, poll, shared, listener, reserve, files, call_off })
     }
 
     pub(super) fn call_off(&self) -> Arc<CallOff> {
@@ -128,7 +131,7 @@ impl Succession {
                 }
             }
         }
-        let _ = std::fs::remove_file(&self.settings.path);
+        self.file.remove();
     }
 
     /// `None`: called off.

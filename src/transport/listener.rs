@@ -23,8 +23,8 @@ use crate::proxy_protocol::TrustedProxies;
 pub enum Listener {
     /// TCP.
     Tcp(mio::net::TcpListener),
-    /// Unix-domain; with its file, if that goes with the server.
-    Unix(mio::net::UnixListener, Option<SocketFile>),
+    /// Unix-domain; with its file, if that goes with the server. The file goes first.
+    Unix(Option<SocketFile>, mio::net::UnixListener),
     /// One of these, behind proxies.
     Proxied(Box<Listener>, TrustedProxies),
     /// One of the others, with TLS on what it accepts.
@@ -104,7 +104,7 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 Ok(direct(Stream::Tcp(stream), Some(peer)))
             }
-            Self::Unix(listener, _) => Ok(direct(Stream::Unix(listener.accept()?.0), None)),
+            Self::Unix(_, listener) => Ok(direct(Stream::Unix(listener.accept()?.0), None)),
             Self::Proxied(listener, proxies) => {
                 let accepted = listener.accept()?;
                 let trusted = proxies.trusts(accepted.peer.map(|peer| peer.ip()));
@@ -138,7 +138,7 @@ impl Listener {
     pub fn local_addr(&self) -> io::Result<LocalAddr> {
         match self {
             Self::Tcp(listener) => Ok(LocalAddr::Tcp(listener.local_addr()?)),
-            Self::Unix(listener, _) => {
+            Self::Unix(_, listener) => {
                 let address = listener.local_addr()?;
                 Ok(LocalAddr::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()))
             }
@@ -156,7 +156,7 @@ impl Listener {
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => listener.register(registry, token, Interest::READABLE),
-            Self::Unix(listener, _) => listener.register(registry, token, Interest::READABLE),
+            Self::Unix(_, listener) => listener.register(registry, token, Interest::READABLE),
             Self::Proxied(listener, _) => listener.register(registry, token),
             #[cfg(feature = "tls")]
             Self::Tls(listener, _) => listener.register(registry, token),
@@ -173,7 +173,7 @@ impl Listener {
     pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => listener.deregister(registry),
-            Self::Unix(listener, _) => listener.deregister(registry),
+            Self::Unix(_, listener) => listener.deregister(registry),
             Self::Proxied(listener, _) => listener.deregister(registry),
             #[cfg(feature = "tls")]
             Self::Tls(listener, _) => listener.deregister(registry),
@@ -186,7 +186,7 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
-            Self::Unix(listener, _) => listener.as_fd(),
+            Self::Unix(_, listener) => listener.as_fd(),
             Self::Proxied(listener, _) => listener.as_fd(),
             #[cfg(feature = "tls")]
             Self::Tls(listener, _) => listener.as_fd(),
@@ -249,7 +249,7 @@ fn adopt_unix(
     file: Option<SocketFile>,
 ) -> io::Result<Listener> {
     listener.set_nonblocking(true)?;
-    Ok(Listener::Unix(mio::net::UnixListener::from_std(listener), file))
+    Ok(Listener::Unix(file, mio::net::UnixListener::from_std(listener)))
 }
 
 /// A socket file that nobody listens on any more refuses connections. So does a file of any other

@@ -23,6 +23,8 @@ pub use hand_over::{
 pub use inherited::Inherited;
 pub use listener::{Accepted, Listener, Route};
 pub use options::SocketOptions;
+#[cfg(feature = "hand-over")]
+pub use socket_file::FoundFile;
 pub use socket_file::SocketFiles;
 pub use stream::Stream;
 pub use target::{BindTarget, LocalAddr};

@@ -49,6 +49,19 @@ fn a_stale_socket_file_is_replaced() {
 }
 
 #[test]
+fn a_socket_file_that_another_server_has_put_there_since_stays() {
+    let directory = Directory::new("since");
+    let path = directory.file("socket");
+    let server = Running::start(listen(BindTarget::Unix(path.clone())), Script::echo());
+    std::fs::remove_file(&path).expect("its file");
+    let second = Running::start(listen(BindTarget::Unix(path.clone())), Script::echo());
+    drop(server);
+    echoes_at(&second.address());
+    drop(second);
+    assert!(!path.exists());
+}
+
+#[test]
 fn a_socket_file_in_use_is_not_replaced() {
     let directory = Directory::new("used");
     let target = || BindTarget::Unix(directory.file("socket"));

@@ -233,6 +233,21 @@ fn only_this_user_may_succeed_and_a_stale_file_is_replaced() {
 }
 
 #[test]
+fn where_another_server_has_come_to_wait_since_it_goes_on_waiting() {
+    let directory = Directory::new("since");
+    let path = place(&directory);
+    let server = Running::start(builder(Mode::Inline, &directory), named("first"));
+    std::fs::remove_file(&path).expect("its file");
+    let second = Running::start(builder(Mode::Inline, &directory), named("second"));
+    drop(server);
+    let third = Running::start(builder(Mode::Inline, &directory), named("third"));
+    assert_eq!(third.address(), second.address());
+    second.join();
+    drop(third);
+    assert!(!path.exists());
+}
+
+#[test]
 fn who_answers_at_the_path_must_be_a_server_of_this_kind() {
     let directory = Directory::new("stranger");
     let stranger = std::os::unix::net::UnixListener::bind(place(&directory)).expect("bind");
