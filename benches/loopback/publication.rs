@@ -116,7 +116,7 @@ impl Sink for Sockets {
         unreachable!("nobody is slow");
     }
 
-    fn set_lagging(&mut self, _: u32, _: bool) {
+    fn set_lagging(&mut self, _: u32, _: TopicId, _: bool) {
         unreachable!("nobody lags");
     }
 

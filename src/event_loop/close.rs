@@ -114,9 +114,7 @@ impl<S: Service> EventLoop<S> {
         if let Some(Connection { io, phase: Phase::Open(open) }) =
             self.connections.get_mut(key as usize)
         {
-            if open.session.lags() && io.flags.raise(Flags::BEHIND) {
-                self.outbound.errands.behind.push_back(key);
-            }
+            self.outbound.errands.look_behind(io, &mut open.session, usize::MAX);
         }
     }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::EventLoop;
 use super::command::Command;
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Io, Phase, Session};
 use super::flags::Flags;
 use super::outlet::Outlet;
 use super::service::Service;
 use super::sockets::{Sockets, Write};
 use super::timer_wheel::Tick;
-use crate::pubsub::{Batch, FanOut, SubscriberTable, TopicCore, TopicId};
+use crate::pubsub::{Batch, FanOut, SubscriberTable, TopicCore};
 
 /// Publications of one topic in one turn are joined up to this many bytes, so that each subscriber
 /// gets them in one write.
@@ -25,8 +25,12 @@ const MAX_WRITES_PER_TURN: usize = 256;
 /// Deliveries of one turn that only go into queues, to be written together.
 const MAX_QUEUED_PER_TURN: usize = 16 * MAX_WRITES_PER_TURN;
 
-/// Lagging subscribers that are brought up to date in one turn: each gets one piece.
-const MAX_CATCH_UPS_PER_TURN: usize = 64;
+/// Lagging subscriptions that are looked at in one turn; one that gets a piece counts as
+/// [`CATCH_UP_COST`] of them.
+const MAX_LOOKS_BEHIND_PER_TURN: usize = 1024;
+
+/// What a piece costs, beside a look at a subscription that takes none now.
+const CATCH_UP_COST: usize = 16;
 
 /// Publications on their way through this loop.
 pub(super) struct Outbound {
@@ -49,12 +53,24 @@ pub(super) struct Errands {
     pub(super) finished: Vec<u32>,
     /// Connections whose handlers are to be told that they are slow.
     pub(super) slow: Vec<u32>,
-    /// Lagging subscribers to be brought up to date.
+    /// Connections with lagging subscriptions to be brought up to date.
     pub(super) behind: VecDeque<u32>,
     /// Connections to be looked at again at a time.
     pub(super) wakes: Vec<(u32, Duration)>,
     /// Topics whose sources are to be asked for a snapshot, and for whom.
     pub(super) wanted: Vec<(u32, Arc<TopicCore>)>,
+}
+
+impl Errands {
+    /// At least so many of the subscriptions in which a connection lags are to be looked at.
+    pub(super) fn look_behind(&mut self, io: &mut Io, session: &mut Session, count: usize) {
+        if session.lags() {
+            session.call_lagging(count);
+            if io.flags.raise(Flags::BEHIND) {
+                self.behind.push_back(io.id.index);
+            }
+        }
+    }
 }
 
 impl Outbound {
@@ -137,30 +153,46 @@ impl<S: Service> EventLoop<S> {
         }
     }
 
-    /// Brings lagging subscribers up to date whose time has come; each gets one piece, so that none
-    /// keeps the others waiting.
+    /// Brings lagging subscribers up to date whose time has come; each subscription gets one piece, and
+    /// what one turn has no time for goes behind all others: nobody keeps them waiting, however many
+    /// topics it lags in.
     pub(super) fn catch_up(&mut self) {
-        for _ in 0..MAX_CATCH_UPS_PER_TURN.min(self.outbound.errands.behind.len()) {
+        let mut budget = MAX_LOOKS_BEHIND_PER_TURN;
+        for _ in 0..self.outbound.errands.behind.len() {
+            if budget == 0 {
+                return;
+            }
             let Some(key) = self.outbound.errands.behind.pop_front() else { return };
             if let Some(connection) = self.connections.get_mut(key as usize) {
                 connection.io.flags.remove(Flags::BEHIND);
             }
-            let mut at = 0;
-            while let Some(topic) = self.topic_to_catch_up(key, at) {
-                self.with_subscribers(|subscribers, now, sockets| {
-                    subscribers.catch_up(topic, key, now, sockets);
-                });
-                at += 1;
+            self.catch_up_one(key, &mut budget);
+        }
+    }
+
+    fn catch_up_one(&mut self, key: u32, budget: &mut usize) {
+        // What is called for meanwhile is for the next time.
+        let mut due_count = self.session(key).map_or(0, Session::take_due);
+        while due_count > 0 && *budget > 0 {
+            let Some(topic) = self.session(key).and_then(Session::next_lagging) else { return };
+            let moves = self.with_subscribers(|subscribers, now, sockets| {
+                subscribers.catch_up(topic, key, now, sockets)
+            });
+            due_count -= 1;
+            *budget = budget.saturating_sub(if moves { CATCH_UP_COST } else { 1 });
+        }
+        if let Some(Connection { io, phase: Phase::Open(open) }) =
+            self.connections.get_mut(key as usize)
+        {
+            if due_count > 0 {
+                self.outbound.errands.look_behind(io, &mut open.session, due_count);
             }
         }
     }
 
-    fn topic_to_catch_up(&self, key: u32, at: usize) -> Option<TopicId> {
-        match self.connections.get(key as usize) {
-            Some(Connection { phase: Phase::Open(open), .. }) => {
-                let session = &open.session;
-                session.topics().get(at).copied().filter(|_| session.lags())
-            }
+    fn session(&mut self, key: u32) -> Option<&mut Session> {
+        match self.connections.get_mut(key as usize) {
+            Some(Connection { phase: Phase::Open(open), .. }) => Some(&mut open.session),
             _ => None,
         }
     }

@@ -130,18 +130,13 @@ impl<S> Sink for Sockets<'_, S> {
         });
     }
 
-    fn set_lagging(&mut self, key: u32, lagging: bool) {
-        self.with_open(key, |outlet, _| {
-            let count = &mut outlet.session.subscriptions_mut().lagging_count;
-            *count = if lagging { *count + 1 } else { count.saturating_sub(1) };
-        });
+    fn set_lagging(&mut self, key: u32, topic: TopicId, lagging: bool) {
+        self.with_open(key, |outlet, _| outlet.session.set_lagging(topic, lagging));
     }
 
     fn catch_up_soon(&mut self, key: u32) {
         self.with_open(key, |outlet, errands| {
-            if outlet.io.flags.raise(Flags::BEHIND) {
-                errands.behind.push_back(key);
-            }
+            errands.look_behind(outlet.io, outlet.session, usize::MAX);
         });
     }
 

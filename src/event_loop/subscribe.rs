@@ -44,7 +44,7 @@ impl<S: Service> EventLoop<S> {
             at.map(|at| topics.swap_remove(at)).is_some()
         });
         if was_one == Some(true) && self.subscribers.remove(topic, id.index) == Removed::Lagging {
-            self.with_open(id, |outlet| outlet.session.subscriptions_mut().lagging_count -= 1);
+            self.with_open(id, |outlet| outlet.session.set_lagging(topic, false));
         }
     }
 

@@ -11,24 +11,37 @@ use super::{Delivery, Note, Offer, Overflow, Parcel, SharedFrame, Sink, Subscrib
 impl SubscriberTable {
     /// Sends a lagging subscriber the next piece of what it lacks, if it can take more. Once it lacks
     /// nothing it is live again; until then the sink is told when to call this again, unless it is
-    /// when the subscriber's queue has drained.
-    pub fn catch_up(&mut self, topic: TopicId, key: u32, now: Duration, sink: &mut impl Sink) {
-        let Some(subscribers) = self.by_topic.get_mut(&topic) else { return };
-        let Some(mut lag) = subscribers.take_lagging(key) else { return };
-        if subscribers.bring_up(&mut lag, key, now, sink) == Next::Live {
-            sink.set_lagging(key, false);
+    /// when the subscriber's queue has drained. Says whether it has come any further.
+    pub fn catch_up(
+        &mut self,
+        topic: TopicId,
+        key: u32,
+        now: Duration,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let Some(subscribers) = self.by_topic.get_mut(&topic) else { return false };
+        let Some(mut lag) = subscribers.take_lagging(key) else { return false };
+        let next = subscribers.bring_up(&mut lag, key, now, sink);
+        if next == Next::Live {
+            sink.set_lagging(key, topic, false);
             subscribers.live.push(key);
         } else {
             subscribers.add_lagging(key, lag);
         }
         subscribers.publish_pending();
+        next != Next::Waits
     }
 }
 
+/// How a lagging subscriber goes on.
 #[derive(PartialEq, Eq)]
 enum Next {
+    /// It lacks nothing.
     Live,
-    StillLagging,
+    /// It has got a piece.
+    Lags,
+    /// It gets nothing now.
+    Waits,
 }
 
 /// The next piece for one subscriber, ready to be sent, and what it means in numbers.
@@ -53,16 +66,16 @@ impl Subscribers {
             || self.is_too_late(lag, key, now, sink)
             || self.keeps_pace(lag, key, now, sink)
         {
-            return Next::StillLagging;
+            return Next::Waits;
         }
         let slow_consumer = *self.topic.slow_consumer();
         let queued = sink.queued_len(key);
         if queued > slow_consumer.lag_len / 4 {
-            return Next::StillLagging;
+            return Next::Waits;
         }
         let room = slow_consumer.lag_len.saturating_sub(queued).max(1024);
         let Some(update) = self.next_update(lag, room, key, sink) else {
-            return Next::StillLagging;
+            return Next::Waits;
         };
         if !update.frames.is_empty() {
             let frames = SharedFrame::join(&update.frames);
@@ -77,7 +90,7 @@ impl Subscribers {
             };
             // Full: its queue has something in it, and is heard of when that has left.
             if sink.offer(key, &parcel) != Offer::Taken {
-                return Next::StillLagging;
+                return Next::Waits;
             }
         }
         self.settle(lag, &update, key, sink);
@@ -89,14 +102,14 @@ impl Subscribers {
                 pace.next = now.saturating_add(pace.interval);
                 pace.planned = false;
                 lag.new = false;
-                Next::StillLagging
+                Next::Lags
             }
             Some(_) | None => {
                 // Otherwise it is heard of when its queue has drained.
                 if sink.queued_len(key) <= slow_consumer.lag_len / 4 {
                     sink.catch_up_soon(key);
                 }
-                Next::StillLagging
+                Next::Lags
             }
         }
     }

@@ -146,7 +146,7 @@ impl Subscribers {
         }
         self.add_lagging(key, lag);
         self.stats().lags.add(1);
-        sink.set_lagging(key, true);
+        sink.set_lagging(key, batch.topic, true);
         if let Some(max_lag) = self.topic.slow_consumer().max_lag {
             sink.look_again_at(key, now.saturating_add(max_lag));
         }

@@ -25,8 +25,8 @@ pub trait Sink {
     /// Closes a subscriber that is too slow, with 1013.
     fn close(&mut self, key: u32);
 
-    /// A subscriber has begun to lag in one more topic, or has caught up in one.
-    fn set_lagging(&mut self, key: u32, lagging: bool);
+    /// A subscriber has begun to lag in a topic, or has caught up in it.
+    fn set_lagging(&mut self, key: u32, topic: TopicId, lagging: bool);
 
     /// A subscriber is to be brought up to date once this turn's publications are out.
     fn catch_up_soon(&mut self, key: u32);

@@ -100,7 +100,7 @@ impl SubscriberTable {
         let mut lag = Lag::beginning(&begin, wants_replay, now, merges);
         lag.pace = interval.map(|interval| Pace { interval, next: now, planned: false });
         subscribers.add_lagging(key, lag);
-        sink.set_lagging(key, true);
+        sink.set_lagging(key, topic.id(), true);
         sink.catch_up_soon(key);
     }
 

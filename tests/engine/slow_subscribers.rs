@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use tickwire::{Delivery, Outcome, Overflow, Topic};
+use tickwire::{Delivery, Outcome, Overflow, Topic, TopicOptions};
 
 use super::support::{
     Client, Mode, PATIENCE, Received, Running, Script, eventually, in_each_mode,
@@ -189,5 +189,32 @@ fn a_slow_subscriber_can_unsubscribe() {
         client.send_text("stop");
         eventually("it is heard", || *heard.lock().expect("a flag"));
         eventually("it does not subscribe any more", || topic.subscriber_count() == 0);
+    });
+}
+
+#[test]
+fn a_client_of_a_thousand_topics_takes_turns_with_the_others() {
+    const TOPIC_COUNT: usize = 1000;
+    in_each_mode(|mode| {
+        let script = Script::new().on_text(|ctx, _| {
+            for i in 0..TOPIC_COUNT {
+                let topic = ctx.server().topic(&i.to_string());
+                assert!(ctx.subscribe(&topic).is_subscribed());
+            }
+        });
+        let server = Running::start(mode.builder(), script);
+        let topics: Vec<_> = (0..TOPIC_COUNT)
+            .map(|i| server.handle().topic_with(&i.to_string(), TopicOptions::latest()))
+            .collect();
+        for topic in &topics {
+            assert_eq!(topic.publish("a value"), Outcome::Sent);
+        }
+        let mut client = server.connect();
+        let turns = || server.handle().stats().total.turns;
+        let before = turns();
+        client.send_text("all of them");
+        (0..TOPIC_COUNT).for_each(|_| client.expect_text("a value"));
+        let turn_count = turns() - before;
+        assert!(turn_count > TOPIC_COUNT as u64 / 100, "all in {turn_count} turns");
     });
 }

@@ -1,6 +1,6 @@
 //! A connection without a socket: a queue, a reader that may stall, and what it has read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
 use std::time::Duration;
 
@@ -29,7 +29,9 @@ pub(crate) struct Connection {
     pub(crate) closing: bool,
     /// The topics that it subscribes to, by their places, with the subscriptions' numbers.
     pub(crate) topics: Vec<(usize, u64)>,
-    pub(crate) lagging_count: i32,
+    /// Those that it lags in, the one first whose turn is next, and how many of them are to be looked at.
+    pub(crate) lagging: VecDeque<usize>,
+    pub(crate) due_count: usize,
     pub(crate) wake: Option<Duration>,
     /// Also those that have ended, as long as something may come.
     pub(crate) subscriptions: HashMap<u64, Subscription>,
@@ -52,7 +54,8 @@ impl Connection {
             ages: false,
             closing: false,
             topics: Vec::new(),
-            lagging_count: 0,
+            lagging: VecDeque::new(),
+            due_count: 0,
             wake: None,
             subscriptions: HashMap::new(),
             wire: Vec::new(),
@@ -64,6 +67,15 @@ impl Connection {
     pub(crate) fn subscription(&mut self, topic: usize) -> Option<&mut Subscription> {
         let number = self.number(topic)?;
         self.subscriptions.get_mut(&number)
+    }
+
+    pub(crate) fn set_lagging(&mut self, topic: usize, lagging: bool) {
+        let at = self.lagging.iter().position(|&other| other == topic);
+        assert_eq!(at.is_none(), lagging);
+        match at {
+            Some(at) => drop(self.lagging.remove(at)),
+            None => self.lagging.push_back(topic),
+        }
     }
 
     fn number(&self, topic: usize) -> Option<u64> {

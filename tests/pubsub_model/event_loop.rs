@@ -178,7 +178,9 @@ impl EventLoop {
                 };
                 let (_, number) = connection.topics.swap_remove(at);
                 let lagging = connection.subscriptions[&number].lagging;
-                connection.lagging_count -= i32::from(lagging);
+                if lagging {
+                    connection.set_lagging(topic, false);
+                }
                 let removed = self.table.remove(shared.topics[topic].core.id(), key);
                 assert_eq!(removed, if lagging { Removed::Lagging } else { Removed::Live });
             }
@@ -236,26 +238,36 @@ impl EventLoop {
         self.write = if one_topic { Write::Now } else { Write::Later };
     }
 
-    /// Each lagging subscriber whose time has come gets one piece.
+    /// Each lagging subscription whose time has come gets one piece.
     fn catch_up(&mut self, shared: &mut Shared, max_count: usize) {
-        for _ in 0..max_count.min(self.errands.behind.len()) {
+        let mut budget = max_count;
+        for _ in 0..self.errands.behind.len() {
+            if budget == 0 {
+                return;
+            }
             let Some(key) = self.errands.behind.pop_front() else { return };
-            let mut at = 0;
-            while let Some(topic) = self.topic_to_catch_up(key, at) {
+            let Some(connection) = self.connections.get(key) else { continue };
+            connection.behind = false;
+            let mut due_count = std::mem::take(&mut connection.due_count);
+            while due_count > 0 && budget > 0 {
+                let Some(topic) = self.next_lagging(key) else { break };
                 let id = shared.topics[topic].core.id();
                 self.with_table(topic, shared, |table, sockets| {
                     table.catch_up(id, key, sockets.now, sockets);
                 });
-                at += 1;
+                (due_count, budget) = (due_count - 1, budget - 1);
+            }
+            if let Some(connection) = self.connections.get(key).filter(|_| due_count > 0) {
+                self.errands.look_behind(key, connection, due_count);
             }
         }
     }
 
-    fn topic_to_catch_up(&mut self, key: u32, at: usize) -> Option<usize> {
-        let connection = self.connections.get(key)?;
-        connection.behind = false;
-        let lags = connection.lagging_count > 0;
-        connection.topics.get(at).filter(|_| lags).map(|(topic, _)| *topic)
+    fn next_lagging(&mut self, key: u32) -> Option<usize> {
+        let topics = &mut self.connections.get(key)?.lagging;
+        let topic = topics.pop_front()?;
+        topics.push_back(topic);
+        Some(topic)
     }
 
     fn on_writable(&mut self, key: u32, shared: &mut Shared) {
@@ -281,9 +293,7 @@ impl EventLoop {
 
     fn look_behind(&mut self, key: u32) {
         let Some(connection) = self.connections.get(key) else { return };
-        if connection.lagging_count > 0 && !std::mem::replace(&mut connection.behind, true) {
-            self.errands.behind.push_back(key);
-        }
+        self.errands.look_behind(key, connection, usize::MAX);
     }
 
     fn expire(&mut self, shared: &Shared) {

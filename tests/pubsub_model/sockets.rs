@@ -27,6 +27,18 @@ pub(crate) struct Errands {
     pub(crate) dirty: VecDeque<u32>,
 }
 
+impl Errands {
+    /// At least so many of the topics that a connection lags in are to be looked at.
+    pub(crate) fn look_behind(&mut self, key: u32, connection: &mut Connection, count: usize) {
+        if !connection.lagging.is_empty() {
+            connection.due_count = connection.due_count.max(count.min(connection.lagging.len()));
+            if !std::mem::replace(&mut connection.behind, true) {
+                self.behind.push_back(key);
+            }
+        }
+    }
+}
+
 pub(crate) struct Sockets<'a> {
     pub(crate) connections: &'a mut Connections,
     pub(crate) errands: &'a mut Errands,
@@ -126,20 +138,18 @@ impl Sink for Sockets<'_> {
         }
     }
 
-    fn set_lagging(&mut self, key: u32, lagging: bool) {
+    fn set_lagging(&mut self, key: u32, topic: TopicId, lagging: bool) {
+        assert!(self.is_at_work(topic));
         self.topics[self.topic].sums.lags += u64::from(lagging);
         let connection = self.connections.get(key).unwrap();
-        connection.lagging_count += if lagging { 1 } else { -1 };
-        assert!(connection.lagging_count >= 0);
+        connection.set_lagging(self.topic, lagging);
         let subscription = connection.subscription(self.topic).unwrap();
         assert_ne!(std::mem::replace(&mut subscription.lagging, lagging), lagging);
     }
 
     fn catch_up_soon(&mut self, key: u32) {
         if let Some(connection) = self.connections.get(key) {
-            if !std::mem::replace(&mut connection.behind, true) {
-                self.errands.behind.push_back(key);
-            }
+            self.errands.look_behind(key, connection, usize::MAX);
         }
     }
 

@@ -292,7 +292,7 @@ impl Sink for Sockets<'_> {
         served.side.close(CloseCode::TRY_AGAIN_LATER, now);
     }
 
-    fn set_lagging(&mut self, key: u32, lagging: bool) {
+    fn set_lagging(&mut self, key: u32, _: TopicId, lagging: bool) {
         assert_ne!(std::mem::replace(&mut self.served(key).lagging, lagging), lagging);
     }
 
