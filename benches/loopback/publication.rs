@@ -108,8 +108,13 @@ impl Sink for Sockets {
         0
     }
 
-    fn drop_aged(&mut self, _: u32, _: TopicId, _: Duration) -> u64 {
-        0
+    fn drop_aged(
+        &mut self,
+        _: u32,
+        _: &dyn Fn(TopicId) -> Option<Duration>,
+        _: &mut dyn FnMut(TopicId, u64),
+    ) {
+        unreachable!("nothing ages");
     }
 
     fn close(&mut self, _: u32) {

@@ -74,7 +74,7 @@ impl<S: Service> EventLoop<S> {
             return;
         }
         let io = &mut connection.io;
-        if io.flags.lower(Flags::AGES) {
+        if io.flags.contains(Flags::AGES) {
             self.drop_aged(key);
         }
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
@@ -93,20 +93,7 @@ impl<S: Service> EventLoop<S> {
     /// Takes publications that have grown too old out of the queue.
     #[cold]
     fn drop_aged(&mut self, key: u32) {
-        let mut at = 0;
-        while let Some(Connection { phase: Phase::Open(open), .. }) =
-            self.connections.get(key as usize)
-        {
-            let Some(&topic) = open.session.topics().get(at) else { break };
-            self.with_subscribers(|subscribers, _, sockets| {
-                subscribers.drop_aged(topic, key, sockets);
-            });
-            at += 1;
-        }
-        // What still waits may yet grow too old.
-        if let Some(connection) = self.connections.get_mut(key as usize) {
-            connection.io.flags.insert(Flags::AGES);
-        }
+        self.with_subscribers(|subscribers, _, sockets| subscribers.drop_aged(key, sockets));
     }
 
     /// The queue has drained, at least in part: lagging subscriptions may go on.

@@ -52,6 +52,8 @@ mod unfinished;
 mod upgrade;
 mod withdraw;
 mod write;
+#[cfg(test)]
+mod write_tests;
 
 pub use close::Closed;
 pub use counters::Counters;

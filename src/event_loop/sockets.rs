@@ -109,10 +109,23 @@ impl<S> Sink for Sockets<'_, S> {
         self.connections.get(key as usize).map_or(0, |connection| connection.io.queued_len())
     }
 
-    fn drop_aged(&mut self, key: u32, topic: TopicId, max_age: Duration) -> u64 {
-        let dropped =
-            self.with_open(key, |outlet, _| outlet.io.drop_aged(outlet.core, topic, max_age));
-        dropped.unwrap_or(0)
+    fn drop_aged(
+        &mut self,
+        key: u32,
+        max_age: &dyn Fn(TopicId) -> Option<Duration>,
+        dropped: &mut dyn FnMut(TopicId, u64),
+    ) {
+        let count = self.with_open(key, |outlet, _| {
+            let mut total = 0;
+            outlet.io.drop_aged(outlet.core, max_age, |topic, count| {
+                total += count;
+                dropped(topic, count);
+            });
+            total
+        });
+        if let Some(count @ 1..) = count {
+            self.note(key, Note::Dropped(count));
+        }
     }
 
     #[cold]

@@ -118,20 +118,35 @@ impl Io {
         self.queue.as_ref()?.oldest_at(core.now.as_u32()).map(Tick::from_u32)
     }
 
-    /// Drops publications of a topic that have waited for longer than `max_age` and have not begun
-    /// to leave; returns how many.
+    /// Drops publications that have waited for longer than `max_age` says of their topic and have not
+    /// begun to leave; tells `dropped` of each topic and how many, maybe repeatedly.
     pub(super) fn drop_aged(
         &mut self,
         core: &mut Core,
-        TopicId(topic): TopicId,
-        max_age: Duration,
-    ) -> u64 {
-        let Some(queue) = &mut self.queue else { return 0 };
-        let mut dropped = 0;
-        let is_expired = |owner, at| owner == topic && core.now.since(Tick::from_u32(at)) > max_age;
-        let len = queue.drop_publications(is_expired, |_, count| dropped += u64::from(count));
+        max_age: &dyn Fn(TopicId) -> Option<Duration>,
+        mut dropped: impl FnMut(TopicId, u64),
+    ) {
+        let Some(queue) = &mut self.queue else { return };
+        let mut ages = false;
+        // Those of one topic often follow one another.
+        let mut last = (NOBODY, None);
+        let is_expired = |owner, at| {
+            if owner == NOBODY {
+                return false;
+            }
+            if last.0 != owner {
+                last = (owner, max_age(TopicId(owner)));
+            }
+            let expired =
+                last.1.is_some_and(|max_age| core.now.since(Tick::from_u32(at)) > max_age);
+            ages |= !expired;
+            expired
+        };
+        let len = queue.drop_publications(is_expired, |owner, count| {
+            dropped(TopicId(owner), u64::from(count));
+        });
+        self.flags.keep_if(Flags::AGES, ages);
         self.dequeued(core, len);
-        dropped
     }
 
     /// Drops all that waits but for what has begun to leave.
@@ -397,6 +412,7 @@ impl Io {
             if let Some(queue) = self.queue.take() {
                 core.queues.give(queue);
             }
+            self.flags.remove(Flags::AGES);
             if self.flags.lower(Flags::BLOCKED) {
                 core.link.directory.set_blocked(self.id.index, false);
                 core.link.readers.note_empty(self.id.index);
@@ -411,5 +427,7 @@ impl Io {
 /// are not dropped with others of their topic: a replay, or a topic that leaves nothing out.
 fn owner(parcel: &Parcel<'_>) -> u64 {
     let TopicId(topic) = parcel.topic;
-    if parcel.ages { topic } else { u64::MAX }
+    if parcel.ages { topic } else { NOBODY }
 }
+
+const NOBODY: u64 = u64::MAX;

@@ -18,9 +18,15 @@ pub trait Sink {
     /// Bytes that wait for a subscriber.
     fn queued_len(&self, key: u32) -> usize;
 
-    /// Takes frames of a topic out of a subscriber's queue that have waited for longer than
-    /// `max_age`; returns how many publications they were.
-    fn drop_aged(&mut self, key: u32, topic: TopicId, max_age: Duration) -> u64;
+    /// Takes frames out of a subscriber's queue that have waited for longer than `max_age` says of
+    /// their topic, and counts them for the subscriber; tells `dropped` of each topic and how many
+    /// publications they were, maybe repeatedly.
+    fn drop_aged(
+        &mut self,
+        key: u32,
+        max_age: &dyn Fn(TopicId) -> Option<Duration>,
+        dropped: &mut dyn FnMut(TopicId, u64),
+    );
 
     /// Closes a subscriber that is too slow, with 1013.
     fn close(&mut self, key: u32);

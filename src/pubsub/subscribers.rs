@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::lag::{Lag, Pace};
 use super::stats::LoopStats;
 use super::topic::TopicIdHasher;
-use super::{Begin, Note, Sink, TopicCore, TopicId};
+use super::{Begin, Sink, TopicCore, TopicId};
 
 /// The topics that have subscribers on one loop, with the subscribers' keys.
 #[derive(Debug)]
@@ -136,11 +136,14 @@ impl SubscriberTable {
         }
     }
 
-    /// Takes what has grown too old out of a subscriber's queue.
-    pub fn drop_aged(&mut self, topic: TopicId, key: u32, sink: &mut impl Sink) {
-        if let Some(subscribers) = self.by_topic.get_mut(&topic) {
-            subscribers.drop_aged(key, sink);
-        }
+    /// Takes what has grown too old out of a subscriber's queue, of whichever topics it is.
+    pub fn drop_aged(&self, key: u32, sink: &mut impl Sink) {
+        let of = |topic| self.by_topic.get(&topic);
+        sink.drop_aged(
+            key,
+            &|topic| of(topic)?.topic.slow_consumer().max_age,
+            &mut |topic, count| of(topic).into_iter().for_each(|it| it.count_aged(count)),
+        );
     }
 }
 
@@ -220,16 +223,22 @@ impl Subscribers {
         }
     }
 
-    /// Says whether anything was taken out.
-    pub(super) fn drop_aged(&mut self, key: u32, sink: &mut impl Sink) -> bool {
-        let Some(max_age) = self.topic.slow_consumer().max_age else { return false };
-        let count = sink.drop_aged(key, self.topic.id(), max_age);
-        if count > 0 {
-            // They had been counted as delivered when they were queued.
-            self.stats().delivered.subtract(count);
-            self.stats().dropped.add(count);
-            sink.note(key, Note::Dropped(count));
+    /// Takes what has grown too old of this topic out of a subscriber's queue; says whether there was
+    /// anything.
+    pub(super) fn drop_aged(&self, key: u32, sink: &mut impl Sink) -> bool {
+        let (id, max_age) = (self.topic.id(), self.topic.slow_consumer().max_age);
+        let mut total = 0;
+        if max_age.is_some() {
+            let of_this = |topic| max_age.filter(|_| topic == id);
+            sink.drop_aged(key, &of_this, &mut |_, count| total += count);
+            self.count_aged(total);
         }
-        count > 0
+        total > 0
+    }
+
+    /// So many had been counted as delivered when they were queued.
+    fn count_aged(&self, count: u64) {
+        self.stats().delivered.subtract(count);
+        self.stats().dropped.add(count);
     }
 }

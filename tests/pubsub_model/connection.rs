@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tickwire::buf::WriteQueue;
 use tickwire::frame::{CloseCode, encode_close, find_frame_boundary};
-use tickwire::pubsub::Parcel;
+use tickwire::pubsub::{Note, Parcel};
 
 use super::frames::{Received, take_frames};
 use super::subscription::Subscription;
@@ -137,22 +137,40 @@ impl Connection {
         }
     }
 
-    pub(crate) fn drop_aged(&mut self, topic: usize, max_age: Duration, now: Duration) -> u64 {
-        let (now, max_age) = (millis(now), millis(max_age));
+    /// What has waited for longer than `max_age` says of its topic is gone; returns the topics and how
+    /// many of each.
+    pub(crate) fn drop_aged(
+        &mut self,
+        max_age: impl Fn(usize) -> Option<Duration>,
+        now: Duration,
+    ) -> HashMap<usize, u64> {
+        let now = millis(now);
         let Self { queue, subscriptions, .. } = self;
-        let is_of_topic =
-            |owner| subscriptions.get(&owner).is_some_and(|former| former.topic == topic);
+        let topic = |owner: u64| subscriptions.get(&owner).map(|former| former.topic);
         let mut dropped = HashMap::new();
+        let mut ages = false;
         queue.drop_publications(
-            |owner, at| is_of_topic(owner) && now - at > max_age,
-            |owner, count| *dropped.entry(owner).or_default() += u64::from(count),
+            |owner, at| {
+                let max_age = topic(owner).and_then(&max_age);
+                let expired = max_age.is_some_and(|max_age| now - at > millis(max_age));
+                ages |= owner != NO_OWNER && !expired;
+                expired
+            },
+            |owner, count| {
+                *dropped.entry((topic(owner).unwrap(), owner)).or_default() += u64::from(count);
+            },
         );
-        let all = dropped.values().sum();
-        let own = self.number(topic).and_then(|number| dropped.remove(&number));
-        if let Some(subscription) = self.subscription(topic) {
-            subscription.expect_foreign(all - own.unwrap_or(0));
+        self.ages &= ages;
+        let mut by_topic = HashMap::new();
+        for ((topic, number), count) in dropped {
+            *by_topic.entry(topic).or_default() += count;
+            let own = self.number(topic) == Some(number);
+            if let Some(subscription) = self.subscription(topic) {
+                subscription.note(Note::Dropped(count));
+                subscription.expect_foreign(if own { 0 } else { count });
+            }
         }
-        all
+        by_topic
     }
 
     pub(crate) fn close(&mut self) {

@@ -272,19 +272,8 @@ impl EventLoop {
 
     fn on_writable(&mut self, key: u32, shared: &mut Shared) {
         let Some(connection) = self.connections.get(key) else { return };
-        if std::mem::take(&mut connection.ages) {
-            for at in 0.. {
-                let Some(connection) = self.connections.get(key) else { break };
-                let Some(&(topic, _)) = connection.topics.get(at) else { break };
-                let id = shared.topics[topic].core.id();
-                self.with_table(topic, shared, |table, sockets| {
-                    table.drop_aged(id, key, sockets);
-                });
-            }
-            // What still waits may yet grow too old.
-            if let Some(connection) = self.connections.get(key) {
-                connection.ages = true;
-            }
+        if connection.ages {
+            self.with_table(0, shared, |table, sockets| table.drop_aged(key, sockets));
         }
         let Some(connection) = self.connections.get(key) else { return };
         connection.flush();

@@ -122,12 +122,19 @@ impl Sink for Sockets<'_> {
         self.connections.queued_len(key)
     }
 
-    fn drop_aged(&mut self, key: u32, topic: TopicId, max_age: Duration) -> u64 {
-        assert!(self.is_at_work(topic));
-        let Some(connection) = self.connections.get(key) else { return 0 };
-        let count = connection.drop_aged(self.topic, max_age, self.now);
-        self.topics[self.topic].sums.delivered -= count;
-        count
+    fn drop_aged(
+        &mut self,
+        key: u32,
+        max_age: &dyn Fn(TopicId) -> Option<Duration>,
+        dropped: &mut dyn FnMut(TopicId, u64),
+    ) {
+        let Some(connection) = self.connections.get(key) else { return };
+        let topics = &mut *self.topics;
+        let max_age = |topic: usize| max_age(topics[topic].core.id());
+        for (topic, count) in connection.drop_aged(max_age, self.now) {
+            topics[topic].sums.delivered -= count;
+            dropped(topics[topic].core.id(), count);
+        }
     }
 
     fn close(&mut self, key: u32) {

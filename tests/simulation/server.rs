@@ -281,7 +281,12 @@ impl Sink for Sockets<'_> {
         self.connections[key as usize].as_ref().map_or(0, |served| served.side.queue.len())
     }
 
-    fn drop_aged(&mut self, _: u32, _: TopicId, _: Duration) -> u64 {
+    fn drop_aged(
+        &mut self,
+        _: u32,
+        _: &dyn Fn(TopicId) -> Option<Duration>,
+        _: &mut dyn FnMut(TopicId, u64),
+    ) {
         panic!("nothing ages here");
     }
 
