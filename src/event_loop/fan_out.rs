@@ -224,10 +224,8 @@ impl<S: Service> EventLoop<S> {
         }
         while let Some((key, topic)) = self.outbound.errands.wanted.pop() {
             if let Some(connection) = self.connections.get(key as usize) {
-                if let Phase::Open(open) = &connection.phase {
-                    self.service.snapshot(connection.io.id, &open.state, &topic);
-                    self.service.hand_over();
-                }
+                self.service.snapshot(connection.io.id, &topic);
+                self.service.hand_over();
             }
         }
         while let Some(key) = self.outbound.errands.finished.pop() {

@@ -49,7 +49,7 @@ pub(crate) trait Service {
     fn slow(&mut self, outlet: &mut Outlet<'_>, state: &mut Self::State);
 
     /// A connection needs a snapshot: the topic's source is to be asked.
-    fn snapshot(&mut self, id: ConnectionId, state: &Self::State, topic: &Arc<TopicCore>);
+    fn snapshot(&mut self, id: ConnectionId, topic: &Arc<TopicCore>);
 
     /// Nothing more will be received, or nothing more is wanted. Says whether our close frame can go at
     /// once; otherwise the service answers with a [`Command::Close`](super::Command::Close) behind what the callbacks of

@@ -22,6 +22,9 @@ impl SubscriberTable {
         let Some(subscribers) = self.by_topic.get_mut(&topic) else { return false };
         let Some(mut lag) = subscribers.take_lagging(key) else { return false };
         let next = subscribers.bring_up(&mut lag, key, now, sink);
+        if let Some(end) = subscribers.end_of(&lag).filter(|_| next != Next::Live) {
+            sink.look_again_at(key, end);
+        }
         if next == Next::Live {
             sink.set_lagging(key, topic, false);
             subscribers.live.push(key);
@@ -116,17 +119,22 @@ impl Subscribers {
 
     /// Whether it has lagged for too long: then it is closed.
     fn is_too_late(&self, lag: &mut Lag, key: u32, now: Duration, sink: &mut impl Sink) -> bool {
-        let Some(max_lag) = self.topic.slow_consumer().max_lag else { return false };
-        if lag.pace.is_some() {
-            return false;
+        if std::mem::take(&mut lag.awaits_snapshot) {
+            // It could take what there was not.
+            lag.since = now;
         }
-        let end = lag.since.saturating_add(max_lag);
-        if now < end {
-            sink.look_again_at(key, end);
-            return false;
+        let is_too_late = self.end_of(lag).is_some_and(|end| now >= end);
+        if is_too_late {
+            self.close(lag, key, sink);
         }
-        self.close(lag, key, sink);
-        true
+        is_too_late
+    }
+
+    /// Until when it may lag, unless it waits for others.
+    fn end_of(&self, lag: &Lag) -> Option<Duration> {
+        let max_lag = self.topic.slow_consumer().max_lag?;
+        let is_timed = !(lag.closed || lag.awaits_snapshot || lag.pace.is_some());
+        is_timed.then(|| lag.since.saturating_add(max_lag))
     }
 
     fn close(&self, lag: &mut Lag, key: u32, sink: &mut impl Sink) {

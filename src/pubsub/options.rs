@@ -59,7 +59,8 @@ pub struct SlowConsumer {
     /// A publication of [`Delivery::Every`] that has waited for longer than this is dropped for its
     /// subscriber. The others never let more than `lag_len` bytes wait. Default: none.
     pub max_age: Option<Duration>,
-    /// A subscriber that lags for longer than this is closed with 1013. Default: none.
+    /// A subscriber that lags for longer than this is closed with 1013. While it waits for a snapshot
+    /// that nobody supplies no time passes for it. Default: none.
     pub max_lag: Option<Duration>,
 }
 
@@ -164,8 +165,8 @@ impl TopicOptions {
     /// this, or beside it, a publisher may supply them: see
     /// [`Topic::supply_snapshot`](crate::Topic::supply_snapshot).
     ///
-    /// It is called where the handler's callbacks run: on a handler thread or, in inline mode, on an
-    /// event loop. `None`: there is none now; subscribers wait.
+    /// It is called where the handler's callbacks run: on the handler thread that has the least to do
+    /// or, in inline mode, on an event loop. `None`: there is none now; subscribers wait.
     #[must_use]
     pub fn snapshot_source(
         mut self,

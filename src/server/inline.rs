@@ -81,7 +81,7 @@ impl<H: Handler> Service for Inline<H> {
         self.call("slow", outlet, |handler, ctx| handler.slow(ctx, state));
     }
 
-    fn snapshot(&mut self, _: ConnectionId, _: &H::State, topic: &Arc<TopicCore>) {
+    fn snapshot(&mut self, _: ConnectionId, topic: &Arc<TopicCore>) {
         self.server.take_snapshot(topic);
     }
 

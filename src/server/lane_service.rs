@@ -123,8 +123,13 @@ impl Service for LaneService {
         self.push(*lane, outlet.id(), Job::Slow);
     }
 
-    fn snapshot(&mut self, id: ConnectionId, lane: &usize, topic: &Arc<TopicCore>) {
-        self.push(*lane, id, Job::Snapshot(topic.clone()));
+    /// Others wait for it too: it goes where there is the least to be done, not where a callback of this
+    /// connection may keep it.
+    fn snapshot(&mut self, id: ConnectionId, topic: &Arc<TopicCore>) {
+        let free_len = |&lane: &usize| self.lanes[lane].sender.free_len();
+        if let Some(lane) = (0..self.lanes.len()).max_by_key(free_len) {
+            self.push(lane, id, Job::Snapshot(topic.clone()));
+        }
     }
 
     fn end_input(&mut self, id: ConnectionId, lane: &usize, code: CloseCode, reason: &str) -> bool {

@@ -1,6 +1,7 @@
 //! What happens to a slow subscriber, step by step.
 
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tickwire::{CloseCode, Missed, Outcome, Overflow, SlowConsumer, TopicOptions};
@@ -164,6 +165,29 @@ fn whoever_lags_for_too_long_is_closed_with_1013_and_nobody_else() {
             assert_eq!(sequence_of(&reader.recv()), COUNT + 2);
         });
     }
+}
+
+#[test]
+fn whoever_waits_for_a_snapshot_is_not_too_slow() {
+    const MAX_LAG: Duration = Duration::from_millis(300);
+    in_each_mode_at_once(|mode| {
+        let steps = SlowConsumer { max_lag: Some(MAX_LAG), ..STEPS };
+        let state = Arc::new(Mutex::new(None));
+        let source = {
+            let state = state.clone();
+            move || state.lock().expect("a state").map(|at| (at, "the state".into()))
+        };
+        let options = TopicOptions::resync().slow_consumer(steps).replay(1, 1 << 20);
+        let options = options.snapshot_source(source);
+        let stage = Stage::new(mode.builder(), options, Script::new());
+        stage.publish(2, 1);
+        let (mut client, _) = stage.subscribe();
+        std::thread::sleep(2 * MAX_LAG);
+        *state.lock().expect("a state") = Some(3);
+        stage.publish(1, 1);
+        client.expect_text("the state");
+        assert_eq!(stage.topic.stats().closed, 0);
+    });
 }
 
 fn up_to_close(client: &mut Client) -> Vec<Received> {

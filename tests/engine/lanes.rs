@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tickwire::frame::{OpCode, encode_frame};
-use tickwire::{Builder, CloseCode};
+use tickwire::{Builder, CloseCode, Context, Outcome, TopicOptions};
 
 use super::support::{Client, Mode, Received, Running, Script, eventually, soon};
 use super::with_closes;
@@ -437,4 +437,26 @@ fn requests_are_answered_with_503_while_all_lanes_are_full() {
     blocked.expect_text("unblocked");
     blocked.leave();
     slow.connect(|_| true).0.leave();
+}
+
+#[test]
+fn a_snapshot_is_taken_though_whoever_needed_it_first_is_on_a_blocked_lane() {
+    let (ids, opened) = channel();
+    let open = move |ctx: &mut Context<'_>| ids.send(ctx.id()).expect("the test listens");
+    let slow = Slow::start(builder(), Script::new().on_open(open));
+    let options = TopicOptions::resync().replay(1, 1 << 20);
+    let options = options.snapshot_source(|| Some((2, "the state".into())));
+    let topic = slow.server.handle().topic_with("t", options);
+    (0..2).for_each(|_| assert_eq!(topic.publish("a delta"), Outcome::Sent));
+    let (mut blocked, lane) = slow.block();
+    let blocked_id = opened.try_iter().last().expect("it is open");
+    let (mut other, _) = slow.connect_elsewhere(&lane);
+    let other_id = opened.try_iter().last().expect("it is open");
+    for id in [blocked_id, other_id] {
+        assert!(slow.server.handle().subscribe(id, &topic).is_subscribed());
+    }
+    other.expect_text("the state");
+    blocked.expect_text("the state");
+    slow.release();
+    blocked.expect_text("unblocked");
 }
