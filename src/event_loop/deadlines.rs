@@ -108,11 +108,8 @@ impl<S: Service> EventLoop<S> {
     /// Looks at the connections whose planned look has come. Those that are too many for one turn stay
     /// in `entries`.
     pub(super) fn expire(&mut self, entries: &mut Vec<Entry>) {
-        let now = self.core.now;
-        if self.core.wheel.lateness(now) >= LATE {
-            self.core.lenient_until = now.after(LENIENCE);
-        }
-        self.core.wheel.expire(now, entries);
+        self.heed_lateness();
+        self.core.wheel.expire(self.core.now, entries);
         for _ in 0..MAX_LOOKS_PER_TURN {
             let Some(entry) = entries.pop() else { break };
             if entry.key == RETIREMENT {
@@ -125,6 +122,14 @@ impl<S: Service> EventLoop<S> {
                 connection.io.scheduled = Planned::default();
                 self.look_at_deadline(entry.key);
             }
+        }
+    }
+
+    /// Before anybody is given up in a turn, looks whether the loop could have heard of them.
+    pub(super) fn heed_lateness(&mut self) {
+        let now = self.core.now;
+        if self.core.wheel.lateness(now) >= LATE {
+            self.core.lenient_until = now.after(LENIENCE);
         }
     }
 

@@ -157,6 +157,10 @@ impl<S: Service> EventLoop<S> {
     /// what one turn has no time for goes behind all others: nobody keeps them waiting, however many
     /// topics it lags in.
     pub(super) fn catch_up(&mut self) {
+        if self.outbound.errands.behind.is_empty() {
+            return;
+        }
+        self.heed_lateness();
         let mut budget = MAX_LOOKS_BEHIND_PER_TURN;
         for _ in 0..self.outbound.errands.behind.len() {
             if budget == 0 {

@@ -128,6 +128,10 @@ impl<S> Sink for Sockets<'_, S> {
         }
     }
 
+    fn lenient_until(&self) -> Duration {
+        self.core.lenient_until.elapsed()
+    }
+
     #[cold]
     fn close(&mut self, key: u32) {
         self.with_open(key, |outlet, errands| {

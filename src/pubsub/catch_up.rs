@@ -22,7 +22,7 @@ impl SubscriberTable {
         let Some(subscribers) = self.by_topic.get_mut(&topic) else { return false };
         let Some(mut lag) = subscribers.take_lagging(key) else { return false };
         let next = subscribers.bring_up(&mut lag, key, now, sink);
-        if let Some(end) = subscribers.end_of(&lag).filter(|_| next != Next::Live) {
+        if let Some(end) = subscribers.end_of(&lag, sink).filter(|_| next != Next::Live) {
             sink.look_again_at(key, end);
         }
         if next == Next::Live {
@@ -123,7 +123,7 @@ impl Subscribers {
             // It could take what there was not.
             lag.since = now;
         }
-        let is_too_late = self.end_of(lag).is_some_and(|end| now >= end);
+        let is_too_late = self.end_of(lag, sink).is_some_and(|end| now >= end);
         if is_too_late {
             self.close(lag, key, sink);
         }
@@ -131,10 +131,10 @@ impl Subscribers {
     }
 
     /// Until when it may lag, unless it waits for others.
-    fn end_of(&self, lag: &Lag) -> Option<Duration> {
+    fn end_of(&self, lag: &Lag, sink: &impl Sink) -> Option<Duration> {
         let max_lag = self.topic.slow_consumer().max_lag?;
         let is_timed = !(lag.closed || lag.awaits_snapshot || lag.pace.is_some());
-        is_timed.then(|| lag.since.saturating_add(max_lag))
+        is_timed.then(|| lag.since.saturating_add(max_lag).max(sink.lenient_until()))
     }
 
     fn close(&self, lag: &mut Lag, key: u32, sink: &mut impl Sink) {

@@ -28,6 +28,12 @@ pub trait Sink {
         dropped: &mut dyn FnMut(TopicId, u64),
     );
 
+    /// Until when nobody is closed for having lagged for too long: the loop has not run for a while, and
+    /// gave nobody the time to take anything.
+    fn lenient_until(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Closes a subscriber that is too slow, with 1013.
     fn close(&mut self, key: u32);
 

@@ -8,7 +8,7 @@ use tickwire::{CloseCode, Missed, Outcome, Overflow, SlowConsumer, TopicOptions}
 
 use super::stage::{STEPS, Stage, sequence_of};
 use super::support::{
-    Client, Received, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
+    Client, Mode, Received, Script, eventually, in_each_mode, in_each_mode_at_once, soon,
 };
 
 /// More than every buffer between a server and a client that does not read, with `max_backpressure`
@@ -188,6 +188,31 @@ fn whoever_waits_for_a_snapshot_is_not_too_slow() {
         client.expect_text("the state");
         assert_eq!(stage.topic.stats().closed, 0);
     });
+}
+
+#[test]
+fn a_stop_of_the_loop_is_not_the_lag_of_its_subscribers() {
+    const MAX_LAG: Duration = Duration::from_secs(2);
+    let (enter, entered) = channel();
+    let (release, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let script = Script::new().on_text(move |_, _| {
+        enter.send(()).expect("the test listens");
+        gate.lock().expect("a gate").recv().expect("the test lets go");
+    });
+    let steps = SlowConsumer { max_lag: Some(MAX_LAG), ..STEPS };
+    let options = TopicOptions::latest().slow_consumer(steps);
+    let stage = Stage::new(Mode::Inline.builder(), options, script);
+    let (mut client, _) = stage.subscribe();
+    let (blocker, _) = stage.connect();
+    stage.publish(COUNT, 1);
+    eventually("it lags", || stage.topic.stats().lags == 1);
+    blocker.send_text("block");
+    soon(&entered);
+    std::thread::sleep(MAX_LAG + Duration::from_secs(2));
+    release.send(()).expect("somebody waits");
+    while sequence_of(&client.recv()) < COUNT {}
+    assert_eq!(stage.topic.stats().closed, 0);
 }
 
 fn up_to_close(client: &mut Client) -> Vec<Received> {
