@@ -56,6 +56,8 @@ struct Update {
     counted: u64,
     /// Values taken from what was merged for it.
     merged_count: usize,
+    /// Publications that were in values which are gone.
+    lost_count: u64,
     delivered_count: u64,
     replayed_count: u64,
     /// Publications that it does not get.
@@ -74,10 +76,11 @@ impl Subscribers {
         let slow_consumer = *self.topic.slow_consumer();
         let queued = sink.queued_len(key);
         if queued > slow_consumer.lag_len / 4 {
-            return Next::Waits;
+            return self.refuse(lag, now);
         }
         let room = slow_consumer.lag_len.saturating_sub(queued).max(1024);
         let Some(update) = self.next_update(lag, room, key, sink) else {
+            lag.pace.iter_mut().for_each(|pace| pace.refused_since = None);
             return Next::Waits;
         };
         if !update.frames.is_empty() {
@@ -93,12 +96,11 @@ impl Subscribers {
             };
             // Full: its queue has something in it, and is heard of when that has left.
             if sink.offer(key, &parcel) != Offer::Taken {
-                return Next::Waits;
+                return self.refuse(lag, now);
             }
         }
         self.settle(lag, &update, key, sink);
-        let lacks_nothing = lag.delivered == Some(self.sequence)
-            && lag.merged.as_ref().is_none_or(|merged| merged.is_empty());
+        let lacks_nothing = self.lacks_nothing(lag);
         match &mut lag.pace {
             None if lacks_nothing => Next::Live,
             Some(pace) if lacks_nothing => {
@@ -117,6 +119,21 @@ impl Subscribers {
         }
     }
 
+    /// Its queue has no room for the next piece.
+    fn refuse(&self, lag: &mut Lag, now: Duration) -> Next {
+        if !self.lacks_nothing(lag) {
+            lag.pace.iter_mut().for_each(|pace| {
+                pace.refused_since.get_or_insert(now);
+            });
+        }
+        Next::Waits
+    }
+
+    fn lacks_nothing(&self, lag: &Lag) -> bool {
+        lag.delivered == Some(self.sequence)
+            && lag.merged.as_ref().is_none_or(|merged| merged.is_empty())
+    }
+
     /// Whether it has lagged for too long: then it is closed.
     fn is_too_late(&self, lag: &mut Lag, key: u32, now: Duration, sink: &mut impl Sink) -> bool {
         if std::mem::take(&mut lag.awaits_snapshot) {
@@ -133,8 +150,10 @@ impl Subscribers {
     /// Until when it may lag, unless it waits for others.
     fn end_of(&self, lag: &Lag, sink: &impl Sink) -> Option<Duration> {
         let max_lag = self.topic.slow_consumer().max_lag?;
-        let is_timed = !(lag.closed || lag.awaits_snapshot || lag.pace.is_some());
-        is_timed.then(|| lag.since.saturating_add(max_lag).max(sink.lenient_until()))
+        // One that lags on purpose has its time from when it does not take what it wanted.
+        let since = lag.pace.map_or(Some(lag.since), |pace| pace.refused_since);
+        let since = since.filter(|_| !lag.closed && !lag.awaits_snapshot)?;
+        Some(since.saturating_add(max_lag).max(sink.lenient_until()))
     }
 
     fn close(&self, lag: &mut Lag, key: u32, sink: &mut impl Sink) {
@@ -163,8 +182,9 @@ impl Subscribers {
         sink: &mut impl Sink,
     ) -> Option<Update> {
         let mut upto = self.sequence;
-        if let Some(merged) = &lag.merged {
+        if let Some(merged) = &mut lag.merged {
             if lag.delivered.is_some_and(|delivered| delivered >= merged.after) {
+                self.topic.thin_out(merged, self.topic.options().max_key_count);
                 return Some(self.merged_update(lag, room));
             }
             upto = merged.after;
@@ -240,6 +260,9 @@ impl Subscribers {
             update.missed_count += value.count - 1;
             update.counted += value.count;
         }
+        update.lost_count = lag.merged.as_ref().map_or(0, |merged| merged.lost_count);
+        update.missed_count += update.lost_count;
+        update.counted += update.lost_count;
         self.announce(&mut update, lag, Missed::Conflated);
         update
     }
@@ -311,10 +334,12 @@ impl Subscribers {
         }
         if let Some(merged) = &mut lag.merged {
             merged.remove_first(update.merged_count);
+            merged.lost_count -= update.lost_count;
         }
         lag.delivered = Some(update.delivered);
         lag.counted = update.counted;
         lag.awaits_snapshot = false;
+        lag.pace.iter_mut().for_each(|pace| pace.refused_since = None);
         lag.new &= !update.has_snapshot;
     }
 }

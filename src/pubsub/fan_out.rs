@@ -61,8 +61,11 @@ impl Subscribers {
         self.delivering = true;
         self.publish_pending();
         if let (Some(merge), Some(parts)) = (&self.topic.options().merge, &batch.parts) {
+            // Seldom: what it costs is shared by all that have been added since.
+            let max_count = self.topic.options().max_key_count.saturating_mul(2);
             for merged in self.lagging.values_mut().filter_map(|lag| lag.merged.as_mut()) {
                 merged.add(batch.first, parts, merge);
+                self.topic.thin_out(merged, max_count);
             }
         }
     }

@@ -105,6 +105,13 @@ impl History {
         }
     }
 
+    pub(super) fn has_key(&self, key: &[u8]) -> bool {
+        match &self.retained {
+            Retained::Values(values) => values.has(key),
+            Retained::Log(_) => false,
+        }
+    }
+
     pub(super) fn is_snapshot_stale(&self) -> bool {
         match &self.retained {
             Retained::Values(_) => false,

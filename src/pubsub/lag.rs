@@ -40,6 +40,15 @@ pub(super) struct Pace {
     pub(super) next: Duration,
     /// Somebody will look at it then.
     pub(super) planned: bool,
+    /// Since when its queue has no room for an update that is due.
+    pub(super) refused_since: Option<Duration>,
+}
+
+impl Pace {
+    /// The first update may go at once.
+    pub(super) fn new(interval: Duration, now: Duration) -> Self {
+        Self { interval, next: now, planned: false, refused_since: None }
+    }
 }
 
 impl Lag {
@@ -70,13 +79,16 @@ impl Lag {
     }
 }
 
-/// Values that a lagging subscriber has not got, merged by key. At most one for each key.
+/// Values that a lagging subscriber has not got, merged by key. At most one for each key, and no more
+/// than twice as many as the topic may have keys: those that it has not any more go.
 #[derive(Debug)]
 pub(super) struct Merged {
     /// What was published up to here is not in it.
     pub(super) after: u64,
     by_sequence: BTreeMap<u64, MergedValue>,
     sequences: HashMap<Bytes, u64>,
+    /// Publications in values that are gone, and have not been counted.
+    pub(super) lost_count: u64,
 }
 
 #[derive(Debug)]
@@ -89,7 +101,7 @@ pub(super) struct MergedValue {
 
 impl Merged {
     fn new(after: u64) -> Self {
-        Self { after, by_sequence: BTreeMap::new(), sequences: HashMap::new() }
+        Self { after, by_sequence: BTreeMap::new(), sequences: HashMap::new(), lost_count: 0 }
     }
 
     /// Adds publications of which the first has the number `first`.
@@ -118,6 +130,23 @@ impl Merged {
                 self.sequences.remove(&value.key);
             }
         }
+    }
+
+    /// Forgets the values of all other keys.
+    pub(super) fn retain(&mut self, mut has_key: impl FnMut(&[u8]) -> bool) {
+        let Self { by_sequence, sequences, lost_count, .. } = self;
+        by_sequence.retain(|_, value| {
+            let stays = has_key(&value.key);
+            if !stays {
+                sequences.remove(&value.key);
+                *lost_count += value.count;
+            }
+            stays
+        });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_sequence.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -60,7 +60,9 @@ pub struct SlowConsumer {
     /// subscriber. The others never let more than `lag_len` bytes wait. Default: none.
     pub max_age: Option<Duration>,
     /// A subscriber that lags for longer than this is closed with 1013. While it waits for a snapshot
-    /// that nobody supplies no time passes for it. Default: none.
+    /// that nobody supplies no time passes for it; for one of a
+    /// [`max_rate`](crate::SubscribeOptions::max_rate), only while it does not take an update that is
+    /// due. Default: none.
     pub max_lag: Option<Duration>,
 }
 
@@ -134,6 +136,9 @@ impl TopicOptions {
 
     /// Makes one value out of two of the same key that a lagging subscriber of latest values has not
     /// got, the older one first: their sum, for example. Without this the newer one stays.
+    ///
+    /// Once more values wait for a subscriber than there may be keys, those go whose keys have been
+    /// removed; they count as conflated.
     ///
     /// It is called on event loops, for each lagging subscriber and each publication, and must be
     /// quick. If it panics the newer value stays.

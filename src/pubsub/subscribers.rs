@@ -98,7 +98,7 @@ impl SubscriberTable {
         }
         let merges = topic.options().merge.is_some();
         let mut lag = Lag::beginning(&begin, wants_replay, now, merges);
-        lag.pace = interval.map(|interval| Pace { interval, next: now, planned: false });
+        lag.pace = interval.map(|interval| Pace::new(interval, now));
         subscribers.add_lagging(key, lag);
         sink.set_lagging(key, topic.id(), true);
         sink.catch_up_soon(key);

@@ -15,6 +15,7 @@ use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Mutex, MutexGuard};
 
 use super::history::{Begin, History, Lacking, Piece, Position};
+use super::lag::Merged;
 use super::log::Snapshot;
 use super::stats::{LoopStats, TopicStats};
 use super::{
@@ -186,6 +187,14 @@ impl TopicCore {
     #[must_use]
     pub fn wants_snapshot(&self) -> bool {
         self.snapshot_awaited.load(Ordering::Acquire) || self.lock().is_snapshot_stale()
+    }
+
+    /// Takes the values out whose keys have none any more, if there are more than `max_count` in all.
+    pub(super) fn thin_out(&self, merged: &mut Merged, max_count: usize) {
+        if merged.len() > max_count {
+            let history = self.lock();
+            merged.retain(|key| history.has_key(key));
+        }
     }
 
     /// Forgets the latest value of a key.

@@ -76,6 +76,10 @@ impl Values {
         values.map(|(sequence, value)| (*sequence, &value.frame))
     }
 
+    pub(super) fn has(&self, key: &[u8]) -> bool {
+        self.sequences.contains_key(key)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.by_sequence.is_empty()
     }

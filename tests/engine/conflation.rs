@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use tickwire::{
-    Message, Outcome, Outgoing, SlowConsumer, SubscribeOptions, Subscribed, Topic, TopicOptions,
-};
+use tickwire::{Message, Outcome, Outgoing, SlowConsumer, Subscribed, Topic, TopicOptions};
 
 use super::rounds::{Feed, come_and_go};
 use super::stage::{STEPS, Stage, sequence_of};
-use super::support::{Client, Mode, PATIENCE, Received, Running, Script, in_each_mode};
+use super::support::{
+    Client, Mode, PATIENCE, Received, Running, Script, eventually, in_each_mode,
+    in_each_mode_at_once,
+};
 
 /// Values of sixty-four keys, each no more than its sequence number.
 struct Values;
@@ -147,30 +148,33 @@ fn merged_sums_survive_a_stall_exactly() {
     });
 }
 
-/// Publishes one by one, so that there is something to leave out, and reads to the last.
+/// Publishes one by one, so that there is something to leave out, while a client reads to the last.
 fn rated(stage: &Stage, count: u64, key_count: u64) -> Vec<u64> {
-    let (mut client, id) = stage.connect();
-    let options = SubscribeOptions { max_rate: Some(10.0), ..SubscribeOptions::default() };
-    let subscribed = stage.server.handle().subscribe_with(id, &stage.topic, options);
-    assert!(subscribed.is_subscribed(), "{subscribed:?}");
-    for _ in 0..count {
-        stage.publish(1, key_count);
-        std::thread::sleep(Duration::from_micros(500));
-    }
-    let mut received = Vec::new();
-    while received.last() != Some(&count) {
-        received.push(sequence_of(&client.recv()));
-    }
+    let mut client = stage.subscribe_at(10.0);
+    let received = std::thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            let mut received = Vec::new();
+            while received.last() != Some(&count) {
+                received.push(sequence_of(&client.recv()));
+            }
+            received
+        });
+        for _ in 0..count {
+            stage.publish(1, key_count);
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        reader.join().expect("the reader")
+    });
     assert!(received.is_sorted_by(|earlier, later| earlier < later), "{received:?}");
     received
 }
 
 /// Steps that would close whoever lags without having asked for it.
-const SHORT: SlowConsumer = SlowConsumer { max_lag: Some(Duration::from_millis(50)), ..STEPS };
+const SHORT: SlowConsumer = SlowConsumer { max_lag: Some(Duration::from_millis(300)), ..STEPS };
 
 #[test]
 fn whoever_asks_for_fewer_updates_gets_the_latest_of_each_key_and_all_is_counted() {
-    const COUNT: u64 = 400;
+    const COUNT: u64 = 1000;
     in_each_mode(|mode| {
         let options = TopicOptions::latest().slow_consumer(SHORT);
         let stage = Stage::new(mode.builder(), options, Script::new());
@@ -184,7 +188,7 @@ fn whoever_asks_for_fewer_updates_gets_the_latest_of_each_key_and_all_is_counted
 
 #[test]
 fn whoever_asks_for_fewer_updates_of_deltas_still_gets_each_delta() {
-    const COUNT: u64 = 400;
+    const COUNT: u64 = 1000;
     in_each_mode(|mode| {
         let options = TopicOptions::resync().slow_consumer(SHORT).replay(1000, 16 << 20);
         let stage = Stage::new(mode.builder(), options, Script::new());
@@ -192,6 +196,41 @@ fn whoever_asks_for_fewer_updates_of_deltas_still_gets_each_delta() {
         assert!(received.into_iter().eq(1..=COUNT), "a gap");
         let stats = stage.drained(1);
         assert_eq!((stats.delivered, stats.closed), (COUNT, 0), "{stats:?}");
+    });
+}
+
+#[test]
+fn whoever_asks_for_fewer_updates_and_takes_none_is_closed() {
+    in_each_mode_at_once(|mode| {
+        let options = TopicOptions::latest().slow_consumer(SHORT);
+        let stage = Stage::new(mode.builder(), options, Script::new());
+        let _sleeper = stage.subscribe_at(50.0);
+        eventually("it is closed", || {
+            stage.publish(KEY_COUNT, KEY_COUNT);
+            stage.topic.stats().closed == 1
+        });
+    });
+}
+
+#[test]
+fn values_that_wait_to_be_merged_are_no_more_than_there_may_be_keys() {
+    const COUNT: u64 = 1000;
+    in_each_mode(|mode| {
+        let options = TopicOptions::latest().max_keys(2).merge(sum);
+        let stage = Stage::new(mode.builder(), options, Script::new());
+        let mut client = stage.subscribe_at(1.0);
+        assert_eq!(stage.topic.publish_keyed("stays", addend(0, 1, false)), Outcome::Sent);
+        for i in 0..COUNT {
+            let key = i.to_le_bytes();
+            assert_eq!(stage.topic.publish_keyed(key, addend(1, 1, false)), Outcome::Sent);
+            assert!(stage.topic.remove_key(key));
+        }
+        assert_eq!(stage.topic.publish_keyed("last", addend(0, 1, true)), Outcome::Sent);
+        let (sums, received) = add_up(&mut client);
+        assert_eq!(sums[0], 2, "keys that stay lose nothing");
+        let stats = stage.drained(1);
+        assert!(received < COUNT / 10, "{received} values: {stats:?}");
+        assert_eq!((stats.delivered, stats.conflated), (received, COUNT + 2 - received));
     });
 }
 

@@ -3,8 +3,8 @@
 use std::sync::mpsc::{Receiver, channel};
 
 use tickwire::{
-    Builder, ConnectionId, Outcome, SlowConsumer, SocketOptions, Subscribed, Topic, TopicOptions,
-    TopicStats,
+    Builder, ConnectionId, Outcome, SlowConsumer, SocketOptions, SubscribeOptions, Subscribed,
+    Topic, TopicOptions, TopicStats,
 };
 
 use super::support::{Client, Received, Running, Script, eventually, soon};
@@ -43,6 +43,15 @@ impl Stage {
         let (client, id) = self.connect();
         assert_ne!(self.server.handle().subscribe(id, &self.topic), Subscribed::Gone);
         (client, id)
+    }
+
+    /// A subscriber that wants no more updates a second than `max_rate`.
+    pub(super) fn subscribe_at(&self, max_rate: f64) -> Client {
+        let (client, id) = self.connect();
+        let options = SubscribeOptions { max_rate: Some(max_rate), ..SubscribeOptions::default() };
+        let subscribed = self.server.handle().subscribe_with(id, &self.topic, options);
+        assert!(subscribed.is_subscribed(), "{subscribed:?}");
+        client
     }
 
     /// Publishes so many, of keys in no order.

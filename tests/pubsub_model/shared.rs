@@ -174,5 +174,6 @@ impl Shared {
         let topic = &mut self.topics[index];
         let bytes = if key == 0 { &[][..] } else { &[key] };
         assert_eq!(topic.core.remove_key(bytes), topic.retained.remove(&key).is_some());
+        topic.has_lost_keys = true;
     }
 }

@@ -125,7 +125,7 @@ fn setup() -> impl Strategy<Value = Setup> {
         1 => (1..5u64).prop_map(|age| Some(Source::Old(age))),
         1 => Just(Some(Source::Nothing)),
     ];
-    let max_key_count = prop_oneof![1 => Just(3usize), 5 => Just(100)];
+    let max_key_count = prop_oneof![1 => 2..4usize, 5 => Just(100)];
     (delivery, replay(), slow_consumer(), max_key_count, any::<bool>(), any::<bool>(), source)
         .prop_map(|(delivery, replay, slow_consumer, max_key_count, merges, notices, source)| {
             Setup {

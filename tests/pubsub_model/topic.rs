@@ -65,6 +65,8 @@ pub(crate) struct Topic {
     states: Vec<u64>,
     /// The keys that have a value, and which publication it was.
     pub(crate) retained: BTreeMap<u8, u64>,
+    /// A key has been removed.
+    pub(crate) has_lost_keys: bool,
     /// The snapshot at hand is of this publication.
     snapshot: Option<u64>,
     pub(crate) sums: Sums,
@@ -79,6 +81,7 @@ impl Topic {
             published: Vec::new(),
             states: vec![0],
             retained: BTreeMap::new(),
+            has_lost_keys: false,
             snapshot: None,
             sums: Sums::default(),
         }
