@@ -16,7 +16,8 @@ use super::timer_wheel::Tick;
 use crate::pubsub::{Batch, FanOut, SubscriberTable, TopicCore};
 
 /// Publications of one topic in one turn are joined up to this many bytes, so that each subscriber
-/// gets them in one write.
+/// gets them in one write. Also up to half of what may wait for a connection, for an empty queue takes
+/// them whatever they are.
 const MAX_JOINED_LEN: usize = 64 * 1024;
 
 /// Writes of one turn for publications, before sockets get theirs again: a millisecond or two.
@@ -112,8 +113,10 @@ impl Outbound {
 
     /// Puts what has been gathered in line. Of one topic it is joined, and written at once; if there
     /// are several, a subscriber gets all of the turn in one write.
-    fn line_up(&mut self) {
-        Batch::line_up(&mut self.gathered, MAX_JOINED_LEN, &mut self.joined);
+    fn line_up(&mut self, subscribers: &SubscriberTable, max_backpressure: usize) {
+        let max_len = MAX_JOINED_LEN.min(max_backpressure / 2);
+        let max_len_of = |topic| max_len.min(subscribers.max_joined_len(topic));
+        Batch::line_up(&mut self.gathered, max_len_of, &mut self.joined);
         let topic = self.joined.front().map(|batch| batch.topic);
         let one_topic = self.joined.iter().all(|batch| Some(batch.topic) == topic);
         self.write = if one_topic { Write::Now } else { Write::Later };
@@ -141,7 +144,7 @@ impl<S: Service> EventLoop<S> {
                 if self.outbound.gathered.is_empty() {
                     return true;
                 }
-                self.outbound.line_up();
+                self.outbound.line_up(&self.subscribers, self.core.config.max_backpressure);
             }
             if let Some(batch) = self.outbound.joined.pop_front() {
                 let count = batch.count();

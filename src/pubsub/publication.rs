@@ -37,9 +37,13 @@ impl Batch {
         self.last + 1 - self.first
     }
 
-    /// Joins batches of one topic that follow one another, up to `max_len` bytes, and puts what comes
-    /// of it in line. `gathered` is empty after that.
-    pub fn line_up(gathered: &mut Vec<Self>, max_len: usize, line: &mut impl Extend<Self>) {
+    /// Joins batches of one topic that follow one another, up to the topic's `max_len` in bytes, and puts
+    /// what comes of it in line. `gathered` is empty after that.
+    pub fn line_up(
+        gathered: &mut Vec<Self>,
+        max_len: impl Fn(TopicId) -> usize,
+        line: &mut impl Extend<Self>,
+    ) {
         // Alone it is moved: nothing of it is counted or copied.
         if let [_] = gathered[..] {
             return line.extend(gathered.pop());
@@ -48,6 +52,7 @@ impl Batch {
         while let Some(first) = rest.first() {
             let mut len = first.frames.len();
             let mut count = 1;
+            let max_len = max_len(first.topic);
             while let Some(next) = rest.get(count).filter(|next| next.topic == first.topic) {
                 if len + next.frames.len() > max_len {
                     break;

@@ -123,6 +123,16 @@ impl SubscriberTable {
         self.by_topic.get(&topic).map(|subscribers| subscribers.topic.name())
     }
 
+    /// How many bytes of a topic's publications may come to a subscriber at once: what finds its queue
+    /// empty is not to be more than may wait there.
+    #[must_use]
+    pub fn max_joined_len(&self, topic: TopicId) -> usize {
+        let topic = self.by_topic.get(&topic).map(|subscribers| &subscribers.topic);
+        topic
+            .filter(|topic| topic.delivery().may_leave_out())
+            .map_or(usize::MAX, |topic| topic.slow_consumer().lag_len)
+    }
+
     /// How many subscriptions there are in all.
     #[must_use]
     pub fn subscription_count(&self) -> usize {

@@ -231,6 +231,41 @@ fn up_to_close(client: &mut Client) -> Vec<Received> {
     }
 }
 
+#[test]
+fn what_is_published_in_one_turn_waits_only_as_far_as_may_wait() {
+    const MAX_BACKPRESSURE: usize = 16 << 10;
+    const BURST: usize = 400;
+    const SLEEPER_COUNT: usize = 8;
+    for options in
+        [TopicOptions::every(Overflow::DropNewest), TopicOptions::latest(), TopicOptions::resync()]
+    {
+        let script = Script::new().on_text(|ctx, _| {
+            let topic = ctx.server().topic("t");
+            (0..BURST).for_each(|_| assert_eq!(topic.publish(vec![0; 4000]), Outcome::Sent));
+            ctx.send("published");
+        });
+        let builder = Mode::Inline.builder().max_backpressure(MAX_BACKPRESSURE);
+        let stage = Stage::new(builder, options, script);
+        let sleepers: Vec<_> = (0..SLEEPER_COUNT)
+            .map(|_| {
+                // Each has got more than the next.
+                assert_eq!(stage.topic.publish(vec![0; 8000]), Outcome::Sent);
+                stage.subscribe()
+            })
+            .collect();
+        let (mut publisher, _) = stage.connect();
+        publisher.send_text("publish");
+        publisher.expect_text("published");
+        eventually("all is handed out", || {
+            let stats = stage.topic.stats();
+            stats.offered >= (BURST * SLEEPER_COUNT) as u64 && stats.dropped + stats.pending > 0
+        });
+        let queued = stage.server.handle().stats().total.bytes_queued;
+        assert!(queued <= (SLEEPER_COUNT * MAX_BACKPRESSURE) as u64, "{queued} bytes");
+        drop(sleepers);
+    }
+}
+
 /// Topics that say in band what was missed.
 fn telling(options: TopicOptions) -> TopicOptions {
     options.slow_consumer(STEPS).notice(|notice| {

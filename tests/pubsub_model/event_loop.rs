@@ -232,7 +232,8 @@ impl EventLoop {
     }
 
     fn line_up(&mut self, max_len: usize) {
-        Batch::line_up(&mut self.gathered, max_len, &mut self.joined);
+        let max_len_of = |topic| max_len.min(self.table.max_joined_len(topic));
+        Batch::line_up(&mut self.gathered, max_len_of, &mut self.joined);
         let topic: Option<TopicId> = self.joined.front().map(|batch| batch.topic);
         let one_topic = self.joined.iter().all(|batch| Some(batch.topic) == topic);
         self.write = if one_topic { Write::Now } else { Write::Later };
