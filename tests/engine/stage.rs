@@ -64,6 +64,15 @@ impl Stage {
         }
     }
 
+    /// Publishes so many to one subscriber: each in a turn of its own, so that what the socket has no
+    /// room for fills the queue as far as may be before the subscriber lags.
+    pub(super) fn publish_one_by_one(&self, count: u64, key_count: u64) {
+        for _ in 0..count {
+            self.publish(1, key_count);
+            self.settled(1);
+        }
+    }
+
     /// The topic's numbers, once its loops have seen all publications.
     pub(super) fn settled(&self, subscriber_count: u64) -> TopicStats {
         self.numbers(subscriber_count, |_| true)
