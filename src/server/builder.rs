@@ -108,8 +108,9 @@ impl Builder {
     /// the two, for the sockets and what waits in them are the same. What is open stays in its process
     /// to its end.
     ///
-    /// If the successor fails to start, or is killed before it accepts connections, the server goes on
-    /// as if nobody had come, and waits for the next. It may be killed itself at any time: then its
+    /// If the successor fails to start, or is killed before it accepts connections, or takes longer than
+    /// [the other's patience](HandOver::patience), the server goes on as if nobody had come, and waits for
+    /// the next. A successor that is too late does not start. It may be killed itself at any time: then its
     /// connections are lost, and the sockets go on with the successor.
     ///
     /// From when the successor accepts connections, the sockets are its alone. If it is killed then, they
@@ -244,6 +245,8 @@ impl Builder {
         } = self;
         config.check()?;
         let inherited = inherit(inherited)?;
+        // The predecessor's patience should not go to what can fail, or take long, without it.
+        let targets = targets.into_iter().map(Target::prepare).collect::<Result<Vec<_>>>()?;
         #[cfg(feature = "hand-over")]
         let (predecessor, inherited) = find_predecessor(hand_over.as_ref(), inherited)?;
         #[cfg(feature = "hand-over")]
@@ -277,7 +280,7 @@ impl Builder {
         }
         #[cfg(feature = "hand-over")]
         if let Some(predecessor) = predecessor {
-            predecessor.relieve();
+            predecessor.relieve()?;
             files.claim();
         }
         Ok(threads.into_server())

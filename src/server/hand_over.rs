@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Error, Result};
-use crate::transport::{Inherited, receive_listeners, relieve};
+use crate::transport::{Inherited, Relief, receive_listeners, relieve};
 
 /// How long the other process may take for an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,6 +19,7 @@ pub struct HandOver {
     pub(super) path: PathBuf,
     pub(super) window: Duration,
     pub(super) deadline: Duration,
+    pub(super) patience: Duration,
 }
 
 impl HandOver {
@@ -26,7 +27,12 @@ impl HandOver {
     /// lie in a directory that nobody else can write to: whoever answers there hands sockets over.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { path, window: Duration::from_secs(10), deadline: Duration::from_secs(30) }
+        Self {
+            path,
+            window: Duration::from_secs(10),
+            deadline: Duration::from_secs(30),
+            patience: Duration::from_secs(60),
+        }
     }
 
     /// Once succeeded, the server closes its connections with 1001 one after another, spread over this
@@ -42,11 +48,19 @@ impl HandOver {
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
+
+    /// How long a successor may take from when it has the sockets to when it accepts connections. Beyond, the
+    /// server goes on as if nobody had come, and the successor, which is told so, does not start. Default: 60 s.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
 }
 
 /// The server that is to be succeeded.
 #[derive(Debug)]
 pub(super) struct Predecessor {
+    path: PathBuf,
     stream: UnixStream,
     /// Where it waits for successors: this server does so from now on.
     pub(super) listener: UnixListener,
@@ -81,6 +95,7 @@ impl Predecessor {
                     .map_err(wrong)?;
                 let none = || io::Error::other("the predecessor has handed nothing over");
                 return Ok(Some(Self {
+                    path: path.to_owned(),
                     stream,
                     listener: listener.ok_or_else(none).map_err(wrong)?,
                 }));
@@ -94,10 +109,19 @@ impl Predecessor {
     }
 
     /// Connections are accepted here: it can go.
-    pub(super) fn relieve(self) {
-        if let Err(error) = relieve(&self.stream) {
-            log::warn!("the predecessor has gone before it was relieved: {error}");
+    pub(super) fn relieve(self) -> Result<()> {
+        match relieve(&self.stream) {
+            Ok(Relief::Done) => {}
+            Ok(Relief::TooLate) => {
+                let message = "the predecessor has waited for too long and goes on: start again";
+                return Err(Error::hand_over(
+                    &self.path,
+                    io::Error::new(ErrorKind::TimedOut, message),
+                ));
+            }
+            Err(error) => log::warn!("the predecessor has gone before it was relieved: {error}"),
         }
+        Ok(())
     }
 }
 

@@ -26,6 +26,29 @@ impl From<BindTarget> for Target {
     }
 }
 
+impl Target {
+    /// Does what can be done before anything is bound: names are resolved, and the files of TLS are read.
+    pub(super) fn prepare(self) -> Result<Prepared> {
+        let name = name(&self.place);
+        Ok(Prepared {
+            places: self.place.resolve().map_err(|error| Error::bind(name.clone(), error))?,
+            name,
+            #[cfg(feature = "tls")]
+            acceptor: self.tls.map(TlsAcceptor::new).transpose().map_err(Error::tls)?.map(Arc::new),
+        })
+    }
+}
+
+/// A target that is ready to be bound.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// As it was given.
+    name: String,
+    places: Vec<BindTarget>,
+    #[cfg(feature = "tls")]
+    acceptor: Option<Arc<TlsAcceptor>>,
+}
+
 /// Where a server has come to listen.
 #[derive(Debug, Default)]
 pub(super) struct Places {
@@ -38,7 +61,7 @@ pub(super) struct Places {
 impl Places {
     /// Listens at all of them, or at none.
     pub(super) fn bind(
-        targets: Vec<Target>,
+        targets: Vec<Prepared>,
         options: &SocketOptions,
         mut inherited: Inherited,
     ) -> Result<(Self, Vec<Listener>)> {
@@ -57,15 +80,15 @@ impl Places {
 
     fn add(
         &mut self,
-        target: Target,
+        target: Prepared,
         options: &SocketOptions,
         inherited: &mut Inherited,
     ) -> Result<Vec<Listener>> {
-        #[cfg(feature = "tls")]
-        let acceptor = target.tls.map(TlsAcceptor::new).transpose().map_err(Error::tls)?;
-        let name = name(&target.place);
-        let listeners = Listener::bind(target.place, options, inherited)
-            .map_err(|error| Error::bind(name, error))?;
+        let mut listeners = Vec::new();
+        for place in target.places {
+            let bound = Listener::bind(place, options, inherited);
+            listeners.extend(bound.map_err(|error| Error::bind(target.name.clone(), error))?);
+        }
         for listener in &listeners {
             let address = listener
                 .local_addr()
@@ -73,7 +96,7 @@ impl Places {
             self.local_addrs.push(address);
         }
         #[cfg(feature = "tls")]
-        if let Some(acceptor) = acceptor.map(Arc::new) {
+        if let Some(acceptor) = target.acceptor {
             self.acceptors.push(acceptor.clone());
             let secure = |listener: Listener| listener.with_tls(acceptor.clone());
             return Ok(listeners.into_iter().map(secure).collect());

@@ -13,14 +13,14 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::ServerHandle;
 use super::hand_over::{HandOver, PATIENCE};
-use crate::transport::{DONE, FoundFile, Listener, READY, SocketFiles, send_listeners};
+use crate::transport::{DONE, GOES_ON, Listener, READY, SocketFile, SocketFiles, send_listeners};
 
 const LISTENER: Token = Token(0);
 const SUCCESSOR: Token = Token(1);
 const WAKER: Token = Token(2);
 
-/// How long a successor may take from when it has the listeners to when it accepts connections.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+/// No wait is longer: the system's has an end.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// Ends the wait: the server ends by itself.
 #[derive(Debug)]
@@ -48,10 +48,10 @@ enum Outcome {
 }
 
 pub(super) struct Succession {
+    /// Where successors come to. Goes before the socket does, unless another process has that too.
+    _file: SocketFile,
     settings: HandOver,
     handle: ServerHandle,
-    /// Where successors come to.
-    file: FoundFile,
     poll: Poll,
     /// Kept as it came, to be handed on.
     shared: OwnedFd,
@@ -103,8 +103,8 @@ impl Succession {
         let mut reserve = Reserve { count: 3 + handle.local_addrs().len(), kept: Vec::new() };
         // Clients may come before the thread that waits for a successor has had its first turn.
         reserve.fill(&shared);
-        let file = FoundFile::at(settings.path.clone());
-        Ok(Self { settings, handle, file, poll, shared, listener, reserve, files, call_off })
+        let file = files.file(settings.path.clone());
+        Ok(Self { _file: file, settings, handle, poll, shared, listener, reserve, files, call_off })
     }
 
     pub(super) fn call_off(&self) -> Arc<CallOff> {
@@ -131,7 +131,6 @@ impl Succession {
                 }
             }
         }
-        self.file.remove();
     }
 
     /// `None`: called off.
@@ -178,15 +177,26 @@ impl Succession {
 
     fn serve(&mut self, successor: &mut UnixStream) -> Outcome {
         self.files.share();
-        let handed_over = self
-            .listeners()
-            .and_then(|listeners| send_listeners(&*successor, &listeners))
-            .and_then(|()| self.poll.registry().register(successor, SUCCESSOR, Interest::READABLE));
+        let handed_over =
+            self.listeners().and_then(|listeners| send_listeners(&*successor, &listeners));
         self.handle.hold_accepting(false);
         if let Err(error) = handed_over {
             return Outcome::Failed(error);
         }
-        let deadline = Instant::now() + START_PATIENCE;
+        let outcome = self.await_start(successor);
+        if let Outcome::Failed(_) = outcome {
+            // It has the sockets, and if it is only late it would take them for its own.
+            let _ = successor.write(&[GOES_ON]);
+        }
+        outcome
+    }
+
+    fn await_start(&mut self, successor: &mut UnixStream) -> Outcome {
+        let registry = self.poll.registry();
+        if let Err(error) = registry.register(successor, SUCCESSOR, Interest::READABLE) {
+            return Outcome::Failed(error);
+        }
+        let start = Instant::now();
         loop {
             let mut answer = [0];
             match successor.read(&mut answer) {
@@ -196,11 +206,11 @@ impl Succession {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Outcome::Failed(error),
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = self.settings.patience.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return Outcome::Failed(ErrorKind::TimedOut.into());
             }
-            if let Err(error) = self.wait(Some(left)) {
+            if let Err(error) = self.wait(Some(left.min(MAX_WAIT))) {
                 return Outcome::Failed(error);
             }
             if self.is_called_off() {

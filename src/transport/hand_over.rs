@@ -2,7 +2,8 @@
 //!
 //! The server greets whoever connects, and its listening sockets come with the greeting. The successor
 //! says when it accepts connections at them; the server stops to, and confirms. A successor that goes
-//! away before has changed nothing; one that goes away later takes the sockets with it.
+//! away before has changed nothing; one that goes away later takes the sockets with it. A server that does
+//! not wait any longer says so: then it is the successor that has to go.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -22,6 +23,9 @@ pub const READY: u8 = b'R';
 
 /// The server has stopped to.
 pub const DONE: u8 = b'D';
+
+/// The server has lost patience, and goes on.
+pub const GOES_ON: u8 = b'X';
 
 /// Descriptors that the kernel lets pass at once.
 pub const MAX_DESCRIPTOR_COUNT: usize = 253;
@@ -82,15 +86,29 @@ pub fn receive_listeners(predecessor: &UnixStream) -> io::Result<Option<Vec<Owne
     Ok(Some(listeners))
 }
 
+/// What the predecessor says to being relieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relief {
+    /// It accepts no connections any more.
+    Done,
+    /// It goes on: this is too late.
+    TooLate,
+}
+
 /// Tells the predecessor that connections are accepted here, and waits until it accepts none.
 ///
 /// # Errors
 ///
 /// It has gone away, which changes nothing for the successor.
-pub fn relieve(mut predecessor: &UnixStream) -> io::Result<()> {
-    predecessor.write_all(&[READY])?;
+pub fn relieve(mut predecessor: &UnixStream) -> io::Result<Relief> {
+    // Whoever has closed its end may have said why.
+    let told = predecessor.write_all(&[READY]);
     let mut answer = [0];
-    predecessor.read_exact(&mut answer)
+    let answered = predecessor.read_exact(&mut answer);
+    if answered.is_ok() && answer == [GOES_ON] {
+        return Ok(Relief::TooLate);
+    }
+    told.and(answered).map(|()| Relief::Done)
 }
 
 fn receive_flags() -> RecvFlags {
@@ -122,6 +140,20 @@ mod tests {
         let received: Vec<TcpListener> = received.into_iter().map(TcpListener::from).collect();
         assert_eq!(addresses(&received), expected);
         assert!(std::net::TcpStream::connect(expected[19]).is_ok());
+    }
+
+    #[test]
+    fn a_server_that_goes_on_and_one_that_has_gone_are_told_apart() {
+        let (mut server, successor) = UnixStream::pair().expect("a pair");
+        server.write_all(&[GOES_ON]).expect("it is there");
+        drop(server);
+        assert_eq!(relieve(&successor).expect("it has said so"), Relief::TooLate);
+        let (server, successor) = UnixStream::pair().expect("a pair");
+        drop(server);
+        assert!(relieve(&successor).is_err());
+        let (mut server, successor) = UnixStream::pair().expect("a pair");
+        server.write_all(&[DONE]).expect("it is there");
+        assert_eq!(relieve(&successor).expect("it has said so"), Relief::Done);
     }
 
     #[test]

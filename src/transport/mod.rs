@@ -18,14 +18,12 @@ mod tls;
 pub use fault::StreamFault;
 #[cfg(feature = "hand-over")]
 pub use hand_over::{
-    DONE, MAX_DESCRIPTOR_COUNT, READY, receive_listeners, relieve, send_listeners,
+    DONE, GOES_ON, MAX_DESCRIPTOR_COUNT, READY, Relief, receive_listeners, relieve, send_listeners,
 };
 pub use inherited::Inherited;
 pub use listener::{Accepted, Listener, Route};
 pub use options::SocketOptions;
-#[cfg(feature = "hand-over")]
-pub use socket_file::FoundFile;
-pub use socket_file::SocketFiles;
+pub use socket_file::{SocketFile, SocketFiles};
 pub use stream::Stream;
 pub use target::{BindTarget, LocalAddr};
 #[cfg(feature = "tls")]

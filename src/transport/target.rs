@@ -1,7 +1,8 @@
 //! Where to listen, and where a listener ended up.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use crate::proxy_protocol::TrustedProxies;
@@ -52,6 +53,29 @@ impl BindTarget {
     #[must_use]
     pub fn behind(self, proxies: TrustedProxies) -> Self {
         Self::Proxied(Box::new(self), proxies)
+    }
+
+    /// The same with a name replaced by the addresses that it resolves to.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, or that there are none.
+    pub fn resolve(self) -> io::Result<Vec<Self>> {
+        match self {
+            Self::Tcp(address) => {
+                let resolved: Vec<Self> = address.to_socket_addrs()?.map(Self::from).collect();
+                if resolved.is_empty() {
+                    let message = "the name resolves to no address";
+                    return Err(io::Error::new(io::ErrorKind::NotFound, message));
+                }
+                Ok(resolved)
+            }
+            Self::Proxied(target, proxies) => {
+                let behind = |target: Self| target.behind(proxies.clone());
+                Ok(target.resolve()?.into_iter().map(behind).collect())
+            }
+            other => Ok(vec![other]),
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! One server after another, in one process.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tickwire::transport::{BindTarget, LocalAddr};
+use tickwire::transport::{BindTarget, GOES_ON, LocalAddr, READY, send_listeners};
 use tickwire::{Builder, HandOver, Server, ServerHandle};
 
 use super::place;
@@ -15,6 +16,9 @@ use super::support::{
     Client, Directory, HttpClient, Mode, Received, Running, Script, Socket, eventually,
     in_each_mode,
 };
+
+/// What the sockets come with.
+const GREETING: &[u8] = b"tickwire hand-over 1\n";
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -164,7 +168,7 @@ fn a_successor_that_does_not_start_changes_nothing() {
     let builder = |mode, directory| builder(mode, directory).bind(BindTarget::Unix(unix.clone()));
     let server = Running::start(builder(Mode::Inline, &directory), named("old"));
     let mut client = server.connect();
-    let blocker = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let blocker = TcpListener::bind("127.0.0.1:0").expect("bind");
     let taken = blocker.local_addr().expect("an address");
     let failing = builder(Mode::Inline, &directory).bind(taken);
     assert!(failing.start(named("new")).expect_err("an address in use").is_bind());
@@ -222,7 +226,7 @@ fn more_listeners_than_can_be_handed_over_are_refused() {
 #[test]
 fn only_this_user_may_succeed_and_a_stale_file_is_replaced() {
     let directory = Directory::new("files");
-    drop(std::os::unix::net::UnixListener::bind(place(&directory)).expect("bind"));
+    drop(UnixListener::bind(place(&directory)).expect("bind"));
     let server = Running::start(builder(Mode::Inline, &directory), named("only"));
     let mode = std::fs::metadata(place(&directory)).expect("the file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -250,9 +254,8 @@ fn where_another_server_has_come_to_wait_since_it_goes_on_waiting() {
 #[test]
 fn who_answers_at_the_path_must_be_a_server_of_this_kind() {
     let directory = Directory::new("stranger");
-    let stranger = std::os::unix::net::UnixListener::bind(place(&directory)).expect("bind");
+    let stranger = UnixListener::bind(place(&directory)).expect("bind");
     let answering = std::thread::spawn(move || {
-        use std::io::Write;
         let (mut stream, _) = stranger.accept().expect("a successor");
         stream.write_all(b"220 mail.example ESMTP ready\r\n").expect("a greeting");
     });
@@ -286,6 +289,62 @@ fn a_server_that_ends_meanwhile_is_not_succeeded() {
         leave_when_told(client);
         server.join();
     });
+}
+
+/// It has the sockets, and starts when the server has given it up: only one of the two may go on.
+#[test]
+fn a_successor_that_is_too_late_is_told_so_and_the_server_goes_on() {
+    let directory = Directory::new("late");
+    let impatient = at_once(&place(&directory)).patience(Duration::from_millis(50));
+    let builder = || Mode::Inline.builder().hand_over(impatient.clone());
+    let server = Running::start(builder(), named("old"));
+    let mut late = UnixStream::connect(place(&directory)).expect("it waits");
+    late.read_exact(&mut [0; GREETING.len()]).expect("a greeting, and the sockets with it");
+    let mut answer = Vec::new();
+    late.read_to_end(&mut answer).expect("it is given up");
+    assert_eq!(answer, [GOES_ON]);
+    assert!(late.write_all(&[READY]).is_err(), "nobody is there to be relieved");
+    serves_everywhere(server.handle().local_addrs(), "old");
+    drop(server);
+    assert!(!place(&directory).exists());
+}
+
+#[test]
+fn a_server_whose_predecessor_goes_on_does_not_start() {
+    let directory = Directory::new("goes-on");
+    let path = place(&directory);
+    let predecessor = UnixListener::bind(&path).expect("bind");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let handing_over = std::thread::spawn(move || {
+        let (mut successor, _) = predecessor.accept().expect("a successor");
+        let listeners = [predecessor.into(), listener.into()];
+        send_listeners(&successor, &listeners).expect("it takes them");
+        successor.write_all(&[GOES_ON]).expect("it is there");
+        listeners
+    });
+    let error = builder(Mode::Inline, &directory).start(named("new")).expect_err("it is too late");
+    assert!(error.is_hand_over() && error.to_string().contains("start again"), "{error}");
+    let listeners = handing_over.join().expect("it has handed them over");
+    assert!(path.exists(), "where the predecessor waits for the next");
+    drop(listeners);
+}
+
+/// What can fail without the predecessor does not take its time.
+#[test]
+fn what_cannot_be_bound_anyway_is_found_out_before_the_predecessor_is_asked() {
+    let directory = Directory::new("before");
+    let predecessor = UnixListener::bind(place(&directory)).expect("bind");
+    predecessor.set_nonblocking(true).expect("an option");
+    let error = builder(Mode::Inline, &directory).bind("nonsense").start(named("new"));
+    assert!(error.expect_err("no address").is_bind());
+    #[cfg(feature = "tls")]
+    {
+        let tls = tickwire::Tls::from_files("/no/such/certificate", "/no/such/key");
+        let error = builder(Mode::Inline, &directory).bind_tls("127.0.0.1:0", tls);
+        assert!(error.start(named("new")).expect_err("no certificate").is_tls());
+    }
+    let asked = predecessor.accept().map(|_| ());
+    assert_eq!(asked.map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
 }
 
 /// Connections that wait in the backlog when it happens, and when nobody accepts for a while.
