@@ -6,11 +6,16 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, SockAddr, Socket, Type};
+
 use super::{Error, Result};
 use crate::transport::{Inherited, Relief, receive_listeners, relieve};
 
 /// How long the other process may take for an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Successors that may wait at once.
+const BACKLOG: i32 = 128;
 
 /// How a server is replaced while its clients stay served; see
 /// [`Builder::hand_over`](super::Builder::hand_over).
@@ -125,16 +130,15 @@ impl Predecessor {
     }
 }
 
-/// Where the first of a line of servers waits for its successor. Nobody can connect before the
-/// permissions are set.
+/// Where the first of a line of servers waits for its successor.
 pub(super) fn wait_for_successors(path: &Path) -> Result<UnixListener> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}", std::process::id()));
     let unfinished = PathBuf::from(unfinished);
     let listen = || {
         let _ = std::fs::remove_file(&unfinished);
-        let listener = UnixListener::bind(&unfinished)?;
-        std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(0o600))?;
+        let socket = bind(&unfinished)?;
+        let listener = listen_for_this_user(socket, &unfinished)?;
         std::fs::rename(&unfinished, path)?;
         Ok(listener)
     };
@@ -142,4 +146,37 @@ pub(super) fn wait_for_successors(path: &Path) -> Result<UnixListener> {
         let _ = std::fs::remove_file(&unfinished);
         Error::hand_over(path, error)
     })
+}
+
+/// Nobody can connect yet, whatever the permissions are that the file gets.
+fn bind(path: &Path) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    Ok(socket)
+}
+
+fn listen_for_this_user(socket: Socket, path: &Path) -> io::Result<UnixListener> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_can_connect_before_the_permissions_are_set() {
+        let path = std::env::temp_dir().join(format!("tickwire-deaf-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let mode = || std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777;
+        let socket = bind(&path).expect("bind");
+        let early = UnixStream::connect(&path).map_err(|error| error.kind());
+        assert_eq!(early.map(|_| ()), Err(ErrorKind::ConnectionRefused));
+        let listener = listen_for_this_user(socket, &path).expect("it listens");
+        assert_eq!(mode(), 0o600);
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(listener);
+        std::fs::remove_file(&path).expect("its file");
+    }
 }
