@@ -146,6 +146,10 @@ impl<S: Service> EventLoop<S> {
                 }
                 self.outbound.line_up(&self.subscribers, self.core.config.max_backpressure);
             }
+            if self.outbound.budget == 0 {
+                // Spent to the last on those that lag.
+                return false;
+            }
             if let Some(batch) = self.outbound.joined.pop_front() {
                 let count = batch.count();
                 self.outbound.current = self.subscribers.begin(batch);

@@ -105,7 +105,9 @@ impl Subscribers {
             None if lacks_nothing => Next::Live,
             Some(pace) if lacks_nothing => {
                 pace.next = now.saturating_add(pace.interval);
-                pace.planned = false;
+                if !std::mem::replace(&mut pace.idle, true) {
+                    self.idle.push(key);
+                }
                 lag.new = false;
                 Next::Lags
             }
@@ -113,6 +115,8 @@ impl Subscribers {
                 // Otherwise it is heard of when its queue has drained.
                 if sink.queued_len(key) <= slow_consumer.lag_len / 4 {
                     sink.catch_up_soon(key);
+                } else {
+                    self.refuse(lag, now);
                 }
                 Next::Lags
             }
@@ -163,11 +167,10 @@ impl Subscribers {
     }
 
     /// Whether its next update is not due yet.
-    fn keeps_pace(&self, lag: &mut Lag, key: u32, now: Duration, sink: &mut impl Sink) -> bool {
-        let Some(pace) = lag.pace.as_mut().filter(|pace| now < pace.next) else { return false };
+    fn keeps_pace(&self, lag: &Lag, key: u32, now: Duration, sink: &mut impl Sink) -> bool {
+        let Some(pace) = lag.pace.filter(|pace| now < pace.next) else { return false };
         if lag.delivered != Some(self.sequence) {
-            // Also if it was planned: who looks in earlier, for another topic, has used that plan up.
-            pace.planned = true;
+            // Whoever looks in earlier, for another topic, has used up what was planned.
             sink.look_again_at(key, pace.next);
         }
         true

@@ -38,8 +38,8 @@ pub(super) struct Pace {
     pub(super) interval: Duration,
     /// When the next update may go.
     pub(super) next: Duration,
-    /// Somebody will look at it then.
-    pub(super) planned: bool,
+    /// It has everything, and is on the list of those whom the next publication is for.
+    pub(super) idle: bool,
     /// Since when its queue has no room for an update that is due.
     pub(super) refused_since: Option<Duration>,
 }
@@ -47,7 +47,7 @@ pub(super) struct Pace {
 impl Pace {
     /// The first update may go at once.
     pub(super) fn new(interval: Duration, now: Duration) -> Self {
-        Self { interval, next: now, planned: false, refused_since: None }
+        Self { interval, next: now, idle: false, refused_since: None }
     }
 }
 

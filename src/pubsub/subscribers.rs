@@ -41,8 +41,8 @@ pub(super) struct Subscribers {
     counted_sum: u64,
     /// How many of them wait for a snapshot.
     pub(super) awaiting_count: usize,
-    /// How many of them lag on purpose.
-    pub(super) paced_count: usize,
+    /// Those that lag on purpose and have everything: who else does is looked at in time.
+    pub(super) idle: Vec<u32>,
 }
 
 /// No subscriber's key.
@@ -170,7 +170,7 @@ impl Subscribers {
             lagging: HashMap::new(),
             counted_sum: 0,
             awaiting_count: 0,
-            paced_count: 0,
+            idle: Vec::new(),
         }
     }
 
@@ -188,6 +188,9 @@ impl Subscribers {
 
     fn remove(&mut self, key: u32) -> Removed {
         if let Some(lag) = self.take_lagging(key) {
+            if lag.pace.is_some_and(|pace| pace.idle) {
+                self.idle.retain(|&idle| idle != key);
+            }
             let missed = self.sequence.saturating_sub(lag.counted);
             self.stats().dropped.add(missed);
             self.publish_pending();
@@ -208,7 +211,6 @@ impl Subscribers {
     pub(super) fn add_lagging(&mut self, key: u32, lag: Lag) {
         self.counted_sum = self.counted_sum.wrapping_add(lag.counted);
         self.awaiting_count += usize::from(lag.awaits_snapshot);
-        self.paced_count += usize::from(lag.pace.is_some());
         self.lagging.insert(key, lag);
     }
 
@@ -216,7 +218,6 @@ impl Subscribers {
         let lag = self.lagging.remove(&key)?;
         self.counted_sum = self.counted_sum.wrapping_sub(lag.counted);
         self.awaiting_count -= usize::from(lag.awaits_snapshot);
-        self.paced_count -= usize::from(lag.pace.is_some());
         Some(lag)
     }
 
