@@ -10,7 +10,7 @@ use tickwire::frame::{OpCode, encode_compressed_frame};
 use super::floods::flood_and_read;
 use super::ground::Ground;
 use super::{Answer, Attack};
-use crate::settings::Reach;
+use crate::settings::{MAX_MESSAGE_LEN, Reach};
 
 const PAUSE: Duration = Duration::from_millis(50);
 const COUNT: usize = 6;
@@ -36,7 +36,7 @@ pub(super) const ATTACKS: [Attack; 5] = [
         name: "compressed message of tables",
         count: COUNT,
         reach: Reach::Deflated,
-        run: |ground| send(ground, &TABLES.repeat((1 << 20) / TABLES.len())),
+        run: |ground| send(ground, &TABLES.repeat(MAX_MESSAGE_LEN / TABLES.len())),
         pause: PAUSE,
         answers: &["close 1008"],
     },
