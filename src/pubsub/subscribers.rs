@@ -123,14 +123,14 @@ impl SubscriberTable {
         self.by_topic.get(&topic).map(|subscribers| subscribers.topic.name())
     }
 
-    /// How many bytes of a topic's publications may come to a subscriber at once: what finds its queue
-    /// empty is not to be more than may wait there.
+    /// How many bytes of a topic's publications may come to a subscriber at once: so few that nobody falls
+    /// behind whose queue is not half full, and is at once to be brought up to date.
     #[must_use]
     pub fn max_joined_len(&self, topic: TopicId) -> usize {
         let topic = self.by_topic.get(&topic).map(|subscribers| &subscribers.topic);
         topic
             .filter(|topic| topic.delivery().may_leave_out())
-            .map_or(usize::MAX, |topic| topic.slow_consumer().lag_len)
+            .map_or(usize::MAX, |topic| topic.slow_consumer().lag_len / 2)
     }
 
     /// How many subscriptions there are in all.
