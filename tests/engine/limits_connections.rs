@@ -1,12 +1,14 @@
 //! How many connections there may be from one address, and how fast they may come.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use http::StatusCode;
 use tickwire::proxy_protocol::ProxyHeader;
 use tickwire::{Builder, Counters, Limits, Rate, Refusal, TrustedProxies, Upgrade};
 
-use super::support::{Client, Running, Script, Socket, eventually, in_each_mode, is_over_tls};
+use super::support::{
+    Client, HttpClient, Running, Script, Socket, eventually, in_each_mode, is_over_tls,
+};
 
 fn limited(builder: Builder, limits: Limits) -> Builder {
     builder.event_loops(2).limits(Limits { counts_loopback: true, ..limits })
@@ -188,20 +190,22 @@ fn a_flood_at_one_listener_leaves_the_others_their_part() {
         let builder = limited(mode.builder(), limits).bind("127.0.0.1:0");
         let server = Running::start(builder, Script::echo());
         let [flooded, other] = [0, 1].map(|at| server.handle().local_addrs()[at].clone());
-        let is_over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    while !is_over.load(Ordering::Relaxed) {
-                        drop(Socket::connect_plain(&flooded, None));
-                    }
-                });
-            }
-            eventually("it is a flood", || server.handle().stats().total.accept_waits > 3);
-            for _ in 0..5 {
-                Client::connect(&other).leave();
-            }
-            is_over.store(true, Ordering::Relaxed);
+        let goes_on = Arc::new(());
+        let flooders = [(); 2].map(|()| {
+            let (goes_on, flooded) = (Arc::downgrade(&goes_on), flooded.clone());
+            std::thread::spawn(move || {
+                while goes_on.strong_count() > 0 {
+                    drop(Socket::connect_plain(&flooded, None));
+                }
+            })
         });
+        eventually("it is a flood", || server.handle().stats().total.accept_waits > 3);
+        for _ in 0..5 {
+            let client = HttpClient::new(Socket::connect_plain(&other, None).expect("connect"));
+            client.get("/");
+            assert_eq!(client.head().status, 404);
+        }
+        drop(goes_on);
+        flooders.map(|flooder| flooder.join().expect("a flooder"));
     });
 }
