@@ -206,6 +206,6 @@ fn a_flood_at_one_listener_leaves_the_others_their_part() {
             assert_eq!(client.head().status, 404);
         }
         drop(goes_on);
-        flooders.map(|flooder| flooder.join().expect("a flooder"));
+        flooders.into_iter().for_each(|flooder| flooder.join().expect("a flooder"));
     });
 }
