@@ -129,9 +129,10 @@ fn steady_state_allocates_nothing_per_message_on_handler_threads() {
             let before = allocations::count_of_process();
             exchange(&mut client, &payload, 1000, depth);
             let count = allocations::count_of_process() - before;
-            // Now and then more batches are under way than ever before.
+            // Now and then more batches are under way than ever before, up to the 32 that are kept: each has
+            // two buffers.
             let messages = 1000 * depth;
-            assert!(count <= 20, "{count} allocations for {messages} messages of {len} bytes");
+            assert!(count <= 64, "{count} allocations for {messages} messages of {len} bytes");
         }
     }
 }
