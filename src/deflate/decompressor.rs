@@ -15,6 +15,8 @@ pub struct Decompressor {
     /// What stands behind a message that ends where it should: the tail that the sender took off, and
     /// an empty last block. Whatever is missing before it makes it no end.
     end: [u8; 6],
+    /// What it inflates comes from strangers.
+    of_strangers: bool,
 }
 
 /// Why a message cannot be inflated.
@@ -61,6 +63,16 @@ const FREE_BLOCKS: usize = 1024;
 /// whatever settings.
 const LEN_PER_BLOCK: usize = 127;
 
+/// So many of them may be long enough for tables of their own in what strangers send, ...
+const FREE_TABLES: usize = 256;
+
+/// ... and one more for so many bytes that a message may be long: what takes as much time as tables do. With
+/// little memory (`memLevel` 1 of zlib) a sender may make more.
+const LEN_PER_TABLES: usize = 4 * 1024;
+
+/// The tables of a block take no fewer bytes than this.
+const MIN_TABLES_LEN: usize = 11;
+
 /// What blocks cost is counted from here on: most messages are one block, with an empty one behind it.
 const UNCOUNTED_BLOCKS: usize = 2;
 
@@ -84,6 +96,13 @@ enum Step {
 }
 
 impl Decompressor {
+    /// A decompressor for windows of any length, of what strangers send: a message of theirs does not take much
+    /// more time than the longest ordinary one.
+    #[must_use]
+    pub fn for_strangers() -> Self {
+        Self { of_strangers: true, ..Self::new() }
+    }
+
     /// A decompressor for windows of any length.
     #[must_use]
     pub fn new() -> Self {
@@ -91,7 +110,7 @@ impl Decompressor {
         end[..4].copy_from_slice(&TAIL);
         // A last block of fixed codes that has none but its end.
         end[4] = 0b011;
-        Self { inner: Inflate::new(false, WindowBits::MAX.get()), end }
+        Self { inner: Inflate::new(false, WindowBits::MAX.get()), end, of_strangers: false }
     }
 
     /// Inflates a message into `out`, which is empty: at most `limit` bytes of it. `window` is what it
@@ -100,7 +119,8 @@ impl Decompressor {
     /// Returns the effort that it has taken: how many bytes of an ordinary message are inflated in that
     /// time. That is the length of the message, or more if it is made of many blocks with little in them, and
     /// 2 KiB for each block that says that it is the last one, and is not. There may be 64 of those and one more
-    /// for each 8 KiB of the limit, and 1,024 blocks in all and one more for each 127 bytes of it.
+    /// for each 8 KiB of the limit, and 1,024 blocks in all and one more for each 127 bytes of it. Of strangers
+    /// there may be 256 blocks that are long enough for tables, and one more for each 4 KiB of it.
     ///
     /// # Errors
     /// [`InflateError`]; `out` holds what came before the error.
@@ -114,6 +134,11 @@ impl Decompressor {
         self.restart(window, &[])?;
         let mut rest = compressed;
         let (mut blocks, max_blocks) = (0, FREE_BLOCKS + limit / LEN_PER_BLOCK);
+        let (mut tables, mut max_tables) = (0, usize::MAX);
+        if self.of_strangers {
+            max_tables = FREE_TABLES + limit / LEN_PER_TABLES;
+        }
+        let mut block_at = rest.len();
         let (mut ends, max_ends) = (0, FREE_ENDS + limit / LEN_PER_END);
         loop {
             // When all is used up a last block that has ended has not been told of yet.
@@ -124,10 +149,16 @@ impl Decompressor {
                     self.finish(limit, out)?;
                     break;
                 }
-                Step::BlockEnded if blocks == max_blocks => {
-                    return Err(InflateError::TooManyBlocks { limit: max_blocks });
+                Step::BlockEnded => {
+                    blocks += 1;
+                    tables += usize::from(block_at - rest.len() >= MIN_TABLES_LEN);
+                    block_at = rest.len();
+                    for (count, limit) in [(blocks, max_blocks), (tables, max_tables)] {
+                        if count > limit {
+                            return Err(InflateError::TooManyBlocks { limit });
+                        }
+                    }
                 }
-                Step::BlockEnded => blocks += 1,
                 // The sender flushes by last blocks (§7.2.3.4); without the padding there is no more.
                 Step::Ended if rest.is_empty() => break,
                 Step::Ended if ends == max_ends => {
@@ -140,8 +171,8 @@ impl Decompressor {
             }
         }
         let counted = blocks.saturating_sub(UNCOUNTED_BLOCKS) as u64;
-        let tables = (counted * BLOCK_WEIGHT).min(compressed.len() as u64 * TABLE_BYTE_WEIGHT);
-        Ok(tables.max(out.len() as u64) + ends as u64 * END_WEIGHT)
+        let weight = (counted * BLOCK_WEIGHT).min(compressed.len() as u64 * TABLE_BYTE_WEIGHT);
+        Ok(weight.max(out.len() as u64) + ends as u64 * END_WEIGHT)
     }
 
     /// Puts behind a message what was taken off, and sees whether it is at its end there.

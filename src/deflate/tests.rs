@@ -196,6 +196,23 @@ fn blocks_are_no_more_than_a_message_may_be_made_of() {
     }
 }
 
+/// A server would be at them for longer than at any ordinary message.
+#[test]
+fn of_strangers_there_are_fewer_blocks_with_tables() {
+    let most = 256 + LIMIT / 4096;
+    let inflate = |count: usize| {
+        let mut out = ReceiveBuffer::default();
+        let message = [&TABLES.repeat(count)[..], b"\x00"].concat();
+        Decompressor::for_strangers().decompress(&message, b"", LIMIT, &mut out)
+    };
+    assert!(inflate(most - 1).is_ok());
+    assert_eq!(inflate(most + 1), Err(InflateError::TooManyBlocks { limit: most }));
+    // Those of a sender that flushes often have none.
+    let message = [&b"\x00\x00\x00\xff\xff".repeat(1000)[..], b"\x00"].concat();
+    let mut out = ReceiveBuffer::default();
+    assert!(Decompressor::for_strangers().decompress(&message, b"", LIMIT, &mut out).is_ok());
+}
+
 /// Its blocks are as short as zlib makes them, and end wherever there is no more room for what they hold.
 #[test]
 fn what_a_sender_with_little_memory_sends_is_understood() {

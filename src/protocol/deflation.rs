@@ -137,7 +137,11 @@ impl Negotiated {
     ) -> Result<(), InflateError> {
         let limit = workspace.limits.max_message_len;
         let shared = &mut workspace.deflate;
-        let decompressor = shared.decompressor.get_or_insert_default();
+        let decompressor = shared.decompressor.get_or_insert_with(|| match workspace.role {
+            Role::Server => Decompressor::for_strangers(),
+            // Whom it connects to it has chosen.
+            Role::Client => Decompressor::new(),
+        });
         let context = self.context.as_deref_mut().filter(|_| self.receives.takes_over);
         let window = context.as_ref().map_or(&[][..], |context| &context.window);
         shared.effort += decompressor.decompress(compressed, window, limit, out)?;
