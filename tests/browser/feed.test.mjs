@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { launch, open, restartServer, startServer } from './browser.mjs';
 
 const BINARY = process.env.MARKET_FEED_BIN;
-const PATIENCE = 45_000; // ms: until something that must happen counts as not happening
+const PATIENCE = 90_000; // ms: until something that must happen counts as not happening
 const id = (name) => `[data-testid="${name}"]`;
 
 let browser;
