@@ -64,7 +64,7 @@ const FREE_BLOCKS: usize = 1024;
 const LEN_PER_BLOCK: usize = 127;
 
 /// So many of them may be long enough for tables of their own in what strangers send, ...
-const FREE_TABLES: usize = 256;
+const FREE_TABLES: usize = 64;
 
 /// ... and one more for so many bytes that a message may be long: what takes as much time as tables do. With
 /// little memory (`memLevel` 1 of zlib) a sender may make more.
@@ -120,7 +120,7 @@ impl Decompressor {
     /// time. That is the length of the message, or more if it is made of many blocks with little in them, and
     /// 2 KiB for each block that says that it is the last one, and is not. There may be 64 of those and one more
     /// for each 8 KiB of the limit, and 1,024 blocks in all and one more for each 127 bytes of it. Of strangers
-    /// there may be 256 blocks that are long enough for tables, and one more for each 4 KiB of it.
+    /// there may be 64 blocks that are long enough for tables, and one more for each 4 KiB of it.
     ///
     /// # Errors
     /// [`InflateError`]; `out` holds what came before the error.

@@ -199,7 +199,7 @@ fn blocks_are_no_more_than_a_message_may_be_made_of() {
 /// A server would be at them for longer than at any ordinary message.
 #[test]
 fn of_strangers_there_are_fewer_blocks_with_tables() {
-    let most = 256 + LIMIT / 4096;
+    let most = 64 + LIMIT / 4096;
     let inflate = |count: usize| {
         let mut out = ReceiveBuffer::default();
         let message = [&TABLES.repeat(count)[..], b"\x00"].concat();
