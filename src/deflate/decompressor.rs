@@ -134,30 +134,30 @@ impl Decompressor {
         self.restart(window, &[])?;
         let mut rest = compressed;
         let (mut blocks, max_blocks) = (0, FREE_BLOCKS + limit / LEN_PER_BLOCK);
-        let (mut tables, mut max_tables) = (0, usize::MAX);
-        if self.of_strangers {
-            max_tables = FREE_TABLES + limit / LEN_PER_TABLES;
-        }
+        let of_strangers = FREE_TABLES + limit / LEN_PER_TABLES;
+        let (mut tables, max_tables) =
+            (0, if self.of_strangers { of_strangers } else { usize::MAX });
         let mut block_at = rest.len();
         let (mut ends, max_ends) = (0, FREE_ENDS + limit / LEN_PER_END);
         loop {
             // When all is used up a last block that has ended has not been told of yet.
             let flush = if rest.is_empty() { InflateFlush::SyncFlush } else { InflateFlush::Block };
-            match self.step(&mut rest, flush, limit, out)? {
-                Step::NeedsRoom => {}
+            let step = self.step(&mut rest, flush, limit, out)?;
+            if matches!(step, Step::BlockEnded | Step::Ended) {
+                blocks += usize::from(matches!(step, Step::BlockEnded));
+                tables += usize::from(block_at - rest.len() >= MIN_TABLES_LEN);
+                block_at = rest.len();
+                for (count, limit) in [(blocks, max_blocks), (tables, max_tables)] {
+                    if count > limit {
+                        return Err(InflateError::TooManyBlocks { limit });
+                    }
+                }
+            }
+            match step {
+                Step::NeedsRoom | Step::BlockEnded => {}
                 Step::NeedsInput => {
                     self.finish(limit, out)?;
                     break;
-                }
-                Step::BlockEnded => {
-                    blocks += 1;
-                    tables += usize::from(block_at - rest.len() >= MIN_TABLES_LEN);
-                    block_at = rest.len();
-                    for (count, limit) in [(blocks, max_blocks), (tables, max_tables)] {
-                        if count > limit {
-                            return Err(InflateError::TooManyBlocks { limit });
-                        }
-                    }
                 }
                 // The sender flushes by last blocks (§7.2.3.4); without the padding there is no more.
                 Step::Ended if rest.is_empty() => break,

@@ -160,6 +160,26 @@ fn a_message_is_as_long_as_it_is_when_inflated() {
     }
 }
 
+/// A server takes so many blocks of strangers; a client all that a peer with little memory makes.
+#[test]
+fn blocks_are_as_many_as_the_role_allows() {
+    let blocks = |count: usize| b"\x00\x0a\x00\xf5\xff0123456789".repeat(count);
+    let last = b"\x01\x0a\x00\xf5\xff0123456789";
+    let most = 64 + (1 << 20) / 4096;
+    let too_many = Some(ProtocolError::TooManyBlocks { limit: most });
+    for (role, blocks, failure) in [
+        (Role::Server, blocks(most), None),
+        (Role::Server, blocks(most + 1), too_many.clone()),
+        (Role::Server, [&blocks(most)[..], last].concat(), too_many),
+        (Role::Client, blocks(5000), None),
+    ] {
+        let frame = Frame::binary([&blocks[..], b"\x00"].concat()).rsv(0x40);
+        let receiver = receive(role, &[frame]);
+        assert_eq!(receiver.failure, failure, "{role:?}");
+        assert_eq!(receiver.seen.len(), usize::from(failure.is_none()));
+    }
+}
+
 #[test]
 fn what_comes_behind_our_close_frame_is_not_inflated() {
     for role in ROLES {
