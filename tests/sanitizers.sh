@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all Rust tests under AddressSanitizer: ours, and through them every dependency that has unsafe
-# code. CI does this for the modules with unsafe code alone, for here the build takes a quarter of an
-# hour.
+# code. CI does this for the modules with unsafe code alone, for here it takes a quarter of an
+# hour, a third of it for the build.
 #
 #   tests/sanitizers.sh                          all tests
 #   tests/sanitizers.sh --test engine closing    whatever `cargo test` takes

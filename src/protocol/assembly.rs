@@ -33,11 +33,6 @@ impl Assembly {
         self.open_frame(header, payload_len);
     }
 
-    /// Payload bytes that have come, inflated if they were compressed.
-    pub(super) fn len(&self) -> usize {
-        self.buffer.len()
-    }
-
     /// Goes on with a continuation frame's header.
     pub(super) fn continue_with(
         &mut self,

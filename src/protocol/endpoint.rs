@@ -334,14 +334,8 @@ impl Endpoint {
         self.assembly.is_none() && self.closing == Closing::Open
     }
 
-    /// Payload bytes that have arrived of a message that is not whole, inflated if it is compressed.
-    #[must_use]
-    pub fn assembled_len(&self) -> usize {
-        self.assembly.as_ref().map_or(0, |assembly| Assembly::len(assembly))
-    }
-
-    /// The bytes of memory that a message that is not whole lies in: more than
-    /// [`assembled_len`](Self::assembled_len), maybe much more where the buffer was of use before.
+    /// The bytes of memory that a message that is not whole lies in: maybe much more than has come of it, where
+    /// the buffer was of use before.
     #[must_use]
     pub fn held_len(&self) -> usize {
         self.assembly.as_ref().map_or(0, |assembly| assembly.held_len())
