@@ -169,7 +169,7 @@ fn blocks_are_as_many_as_the_role_allows() {
     let too_many = Some(ProtocolError::TooManyBlocks { limit: most });
     for (role, blocks, failure) in [
         (Role::Server, blocks(most), None),
-        (Role::Server, blocks(most + 1), too_many.clone()),
+        (Role::Server, blocks(most + 1), too_many),
         (Role::Server, [&blocks(most)[..], last].concat(), too_many),
         (Role::Client, blocks(5000), None),
     ] {
