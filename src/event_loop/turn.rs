@@ -40,6 +40,10 @@ const EVENTS_CAPACITY: usize = 1024;
 /// Commands carried out in one turn before sockets get theirs.
 const MAX_COMMANDS_PER_TURN: usize = 4096;
 
+/// For how long sockets are served, one after another, before commands that have come meanwhile have their
+/// turn: replies of handler threads do not wait for whatever else is to be read.
+const MAX_WAIT_OF_COMMANDS: Duration = Duration::from_micros(150);
+
 /// A loop that has been set up; [`run`](Self::run) is its thread's body.
 pub(crate) struct EventLoop<S: Service> {
     pub(super) poll: Poll,
@@ -79,6 +83,13 @@ pub(crate) struct Unstarted {
     inbox: Inbox<Command>,
     listeners: Vec<Listener>,
     pub(crate) link: Arc<LoopLink>,
+}
+
+/// How commands and sockets share a turn.
+struct Pace {
+    commands_left: usize,
+    /// When commands had their turn.
+    taken_at: Instant,
 }
 
 impl Unstarted {
@@ -146,24 +157,28 @@ impl<S: Service> EventLoop<S> {
     }
 
     /// One turn: sockets first, then those left over from the last turn and handshakes, then what other
-    /// threads want, then what that has to write, then deadlines.
+    /// threads want, unless they had to wait for too long, then what that has to write, then deadlines.
     fn turn(&mut self, events: &Events, due: &mut Vec<Entry>) {
         let now = Instant::now();
         self.core.now = self.core.clock.tick(now);
         // What is listed meanwhile is for the next turn.
         let mut leftover = std::mem::take(&mut self.listed_before);
         std::mem::swap(&mut leftover, &mut self.core.ready);
+        let mut pace = Pace { commands_left: MAX_COMMANDS_PER_TURN, taken_at: now };
+        self.outbound.begin_turn();
         for event in events {
             self.dispatch(event, now);
+            self.take_waiting_commands(&mut pace);
         }
         for &key in &leftover {
             self.come_back(key);
+            self.take_waiting_commands(&mut pace);
         }
         leftover.clear();
         self.listed_before = leftover;
         self.shake_hands();
         self.accept_leftover(now);
-        self.take_commands();
+        self.take_commands(&mut pace.commands_left);
         self.catch_up();
         self.flush_dirty();
         self.expire(due);
@@ -209,17 +224,28 @@ impl<S: Service> EventLoop<S> {
         }
     }
 
+    /// Commands in the midst of a turn, if they have waited for long.
+    #[inline]
+    fn take_waiting_commands(&mut self, pace: &mut Pace) {
+        // The clock is looked at only if there are any.
+        if self.inbox.is_empty() || pace.taken_at.elapsed() < MAX_WAIT_OF_COMMANDS {
+            return;
+        }
+        self.take_commands(&mut pace.commands_left);
+        pace.taken_at = Instant::now();
+    }
+
     /// Carries out what other threads want, in order: publications that follow one another are
     /// handed out together, and nothing overtakes them.
-    fn take_commands(&mut self) {
-        self.outbound.begin_turn();
+    fn take_commands(&mut self, left: &mut usize) {
         if !self.hand_out_publications() {
             return;
         }
         if let Some(command) = self.outbound.take_held() {
             self.carry_out(command);
         }
-        for _ in 0..MAX_COMMANDS_PER_TURN {
+        while *left > 0 {
+            *left -= 1;
             let command = self.inbox.take();
             let publishes = matches!(command, Some(Command::Publish(_)));
             if !publishes && !self.hand_out_publications() {

@@ -187,12 +187,19 @@ impl<T> Inbox<T> {
         Some(message)
     }
 
+    /// Whether there is no message now.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
     /// Announces sleep; says whether the loop may sleep, that is, whether the inbox is empty. Call
     /// [`wake_up`](Self::wake_up) after the poll either way.
     #[must_use]
     pub fn prepare_to_sleep(&self) -> bool {
         self.shared.doorbell.prepare_to_sleep();
-        self.receiver.is_empty()
+        self.is_empty()
     }
 
     /// The loop is awake: nobody needs to wake it.

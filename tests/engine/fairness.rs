@@ -1,12 +1,18 @@
 //! Publications beside everything else that a loop does, and beside each other.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::Duration;
 
 use tickwire::{
     Config, Limits, Outcome, Overflow, ServerHandle, SlowConsumer, Topic, TopicOptions,
 };
 
-use super::support::{Client, Mode, PATIENCE, Received, Running, Script, eventually, in_each_mode};
+use super::support::{
+    Client, Mode, PATIENCE, Received, Running, Script, eventually, in_each_mode, soon,
+};
 
 /// Enough for several slices of one delivery.
 const SUBSCRIBER_COUNT: usize = 1200;
@@ -211,4 +217,48 @@ fn a_turn_takes_no_more_messages_than_it_may() {
     (0..COUNT).for_each(|_| client.expect_text("x"));
     let count = turns() - before;
     assert!(count >= COUNT - 1, "{COUNT} messages in {count} turns");
+}
+
+/// While a loop serves one socket after another it passes on what other threads send.
+#[test]
+fn what_other_threads_send_does_not_wait_until_all_sockets_are_served() {
+    let (tell_busy, busy) = channel();
+    let (end_wait, waiting) = channel::<()>();
+    let (tell_received, received) = channel::<()>();
+    let receivers = Mutex::new((waiting, received));
+    let served = AtomicU32::new(0);
+    let receiver_id = Arc::new(OnceLock::new());
+    let first_id = receiver_id.clone();
+    let script = Script::new().on_open(move |ctx| {
+        first_id.get_or_init(|| ctx.id());
+    });
+    let script = script.on_text(move |ctx, text| {
+        let (server, id) = (ctx.server(), *receiver_id.get().expect("somebody is connected"));
+        let receivers = receivers.lock().unwrap();
+        if text == "wait" {
+            tell_busy.send(()).expect("the test listens");
+            soon(&receivers.0);
+        } else if served.fetch_add(1, Ordering::Relaxed) == 0 {
+            thread::scope(|scope| {
+                scope.spawn(|| server.send(id, "from another thread"));
+            });
+            // Longer than that may wait.
+            thread::sleep(Duration::from_millis(5));
+        } else {
+            soon(&receivers.1);
+            server.send(id, "in the same turn");
+        }
+    });
+    let server = Running::start(Mode::Inline.builder().event_loops(1), script);
+    let mut receiver = server.connect();
+    let [busy_one, one, another] = [server.connect(), server.connect(), server.connect()];
+    busy_one.send_text("wait");
+    soon(&busy);
+    // Both are there when the loop looks again.
+    one.send_text("serve");
+    another.send_text("serve");
+    end_wait.send(()).expect("the loop waits");
+    receiver.expect_text("from another thread");
+    tell_received.send(()).expect("the loop waits");
+    receiver.expect_text("in the same turn");
 }

@@ -14,7 +14,9 @@ const COUNT: usize = 4;
 pub(super) const ATTACKS: [Attack; 6] = [
     // Who begins with plain text is answered in plain text.
     attack("garbage to TLS", &["alert", "http 400"], |ground| {
-        let noise: Vec<u8> = (0..fastrand::usize(10..5000)).map(|_| fastrand::u8(..)).collect();
+        let mut noise: Vec<u8> = (0..fastrand::usize(10..5000)).map(|_| fastrand::u8(..)).collect();
+        // By chance it might begin as a record does, of which the rest never comes.
+        noise[1] |= 0x80;
         send(ground, &noise)
     }),
     attack("HTTP to TLS", &["http 400"], |ground| {
