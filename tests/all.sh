@@ -67,11 +67,16 @@ run_rust() {
 # Optimized as a release is, but without the whole-program passes, which take minutes and change no
 # behaviour; nor does it matter how fast most dependencies are. A profile of its own, so that it and a real
 # release build do not undo each other.
-readonly TESTED=(--profile tested --all-features
+TESTED=(--profile tested --all-features
     --config 'profile.tested.inherits="release"' --config profile.tested.lto=false
     --config profile.tested.codegen-units=16 --config profile.tested.debug=false
     --config 'profile.tested.package."*".opt-level=1'
     --config profile.tested.package.zlib-rs.opt-level=3)
+# Only the compiler runs these, and not for long: they are built for more time than that takes off.
+for name in syn serde_derive clap_derive zerocopy-derive thiserror-impl cc; do
+    TESTED+=(--config "profile.tested.package.$name.opt-level=0")
+done
+readonly TESTED
 
 # All that is optimized, at once: on its own the test of chaos would leave cores idle.
 run_programs() {
