@@ -228,7 +228,7 @@ impl<S: Service> EventLoop<S> {
     #[inline]
     fn take_waiting_commands(&mut self, pace: &mut Pace) {
         // The clock is looked at only if there are any.
-        if self.inbox.is_empty() || pace.taken_at.elapsed() < MAX_WAIT_OF_COMMANDS {
+        if !self.inbox.is_awaited() || pace.taken_at.elapsed() < MAX_WAIT_OF_COMMANDS {
             return;
         }
         self.take_commands(&mut pace.commands_left);

@@ -187,11 +187,12 @@ impl<T> Inbox<T> {
         Some(message)
     }
 
-    /// Whether there is no message now.
+    /// Whether there is a message, or will be soon, for somebody has a permit: less than a look into the
+    /// channel costs.
     #[inline]
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.receiver.is_empty()
+    pub fn is_awaited(&self) -> bool {
+        self.shared.occupied.load(Ordering::Relaxed) > 0
     }
 
     /// Announces sleep; says whether the loop may sleep, that is, whether the inbox is empty. Call
@@ -199,7 +200,7 @@ impl<T> Inbox<T> {
     #[must_use]
     pub fn prepare_to_sleep(&self) -> bool {
         self.shared.doorbell.prepare_to_sleep();
-        self.is_empty()
+        self.receiver.is_empty()
     }
 
     /// The loop is awake: nobody needs to wake it.
