@@ -66,10 +66,11 @@ pub(crate) fn run(
     let mode = if handler_thread_count == 0 { "inline" } else { "handler-threads" };
     println!("  picture: {}", picture.save(mode).display());
     let had_time = is_judged && round.mul_f64(1.0 - QUIET) > settings::PATIENCE.mul_f64(1.3);
-    check_answers(&answers, had_time, is_judged);
-    check_limits(&numbers.limits_met, had_time);
+    // First what is told in any case.
     memory.check(handler_thread_count);
     check_latencies(shared.latencies.summaries(), is_judged);
+    check_limits(&numbers.limits_met, had_time);
+    check_answers(&answers, had_time, is_judged);
 }
 
 /// What a phase was like.
