@@ -86,7 +86,12 @@ fn outcomes_tell_of_backpressure_and_drain_tells_of_its_end() {
         for _ in 0..accepted {
             assert!(matches!(client.recv(), Received::Binary(_)));
         }
-        client.expect_text("drained: 0");
+        let Received::Text(drained) = client.recv() else {
+            panic!("what is sent at the end of it")
+        };
+        let left: usize = drained.trim_start_matches("drained: ").parse().expect("a number");
+        // A loop may have sent all there was before the callback had its last message sent.
+        assert!(left == 0 || mode == Mode::Threads && left < MAX_BACKPRESSURE, "{drained}");
         let stats = || server.handle().stats().total;
         eventually("all is counted", || {
             stats().messages_sent == accepted as u64 + drains.load(Ordering::Relaxed)
