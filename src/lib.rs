@@ -137,19 +137,19 @@ pub mod transport;
 pub mod utf8;
 
 // The model checker looks at what synchronises threads by hand alone.
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 mod event_loop;
-#[cfg(all(test, loom))]
+#[cfg(all(test, tickwire_loom))]
 #[path = "event_loop/under_loom.rs"]
 mod event_loop;
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 mod scheduling;
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 mod server;
 
 #[cfg(feature = "deflate")]
 pub use deflate::{Compression, CompressionMode, DedicatedCompression};
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 pub use event_loop::{Closed, ConnectionId, Counters, Limits, Outcome, Rate};
 pub use frame::CloseCode;
 #[cfg(feature = "tls")]
@@ -164,9 +164,9 @@ pub use pubsub::{
 /// The TLS library, for what [`Tls::from_config`] takes and what [`TlsInfo`] says.
 #[cfg(feature = "tls")]
 pub use rustls;
-#[cfg(all(feature = "hand-over", not(loom)))]
+#[cfg(all(feature = "hand-over", not(tickwire_loom)))]
 pub use server::HandOver;
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 pub use server::{
     Builder, Config, ConnectionStats, Context, Error, Handler, Result, Server, ServerHandle, Stats,
     Topic,
@@ -176,6 +176,6 @@ pub use transport::Tls;
 pub use transport::{BindTarget, LocalAddr, SocketOptions};
 
 /// Compiles the README's examples.
-#[cfg(all(doctest, not(loom)))]
+#[cfg(all(doctest, not(tickwire_loom)))]
 #[doc = include_str!("../README.md")]
 struct Readme;

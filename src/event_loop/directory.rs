@@ -1,16 +1,16 @@
 //! What other threads may know of a loop's connections: which live, and how much waits for each.
 
 use std::sync::OnceLock;
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use std::sync::atomic::{AtomicU64, Ordering};
 
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 use loom::sync::atomic::{AtomicU64, Ordering};
 
 use super::{ConnectionId, Outcome};
 
 /// Connections a page; pages are made when first used.
-const PAGE_COUNT: usize = if cfg!(loom) { 1 } else { 1024 };
+const PAGE_COUNT: usize = if cfg!(tickwire_loom) { 1 } else { 1024 };
 
 /// In a connection's word: its socket has refused bytes, and some of them wait.
 const BLOCKED: u64 = 1 << 31;

@@ -6,17 +6,17 @@
 //! has the numbers of that connection.
 
 use std::sync::OnceLock;
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use super::timer_wheel::Tick;
 
 /// Connections a page. A page is made when the first connection of it is slow: readers that keep up
 /// cost nothing.
-const PAGE_COUNT: usize = if cfg!(loom) { 1 } else { 1024 };
+const PAGE_COUNT: usize = if cfg!(tickwire_loom) { 1 } else { 1024 };
 
 #[derive(Debug)]
 pub(crate) struct ReaderStats {

@@ -86,8 +86,8 @@ pub(crate) struct Unstarted {
 }
 
 /// How commands and sockets share a turn.
-struct Pace {
-    commands_left: usize,
+struct CommandBudget {
+    left: usize,
     /// When commands had their turn.
     taken_at: Instant,
 }
@@ -164,21 +164,21 @@ impl<S: Service> EventLoop<S> {
         // What is listed meanwhile is for the next turn.
         let mut leftover = std::mem::take(&mut self.listed_before);
         std::mem::swap(&mut leftover, &mut self.core.ready);
-        let mut pace = Pace { commands_left: MAX_COMMANDS_PER_TURN, taken_at: now };
+        let mut commands = CommandBudget { left: MAX_COMMANDS_PER_TURN, taken_at: now };
         self.outbound.begin_turn();
         for event in events {
             self.dispatch(event, now);
-            self.take_waiting_commands(&mut pace);
+            self.take_waiting_commands(&mut commands);
         }
         for &key in &leftover {
             self.come_back(key);
-            self.take_waiting_commands(&mut pace);
+            self.take_waiting_commands(&mut commands);
         }
         leftover.clear();
         self.listed_before = leftover;
         self.shake_hands();
         self.accept_leftover(now);
-        self.take_commands(&mut pace.commands_left);
+        self.take_commands(&mut commands.left);
         self.catch_up();
         self.flush_dirty();
         self.expire(due);
@@ -226,13 +226,13 @@ impl<S: Service> EventLoop<S> {
 
     /// Commands in the midst of a turn, if they have waited for long.
     #[inline]
-    fn take_waiting_commands(&mut self, pace: &mut Pace) {
+    fn take_waiting_commands(&mut self, commands: &mut CommandBudget) {
         // The clock is looked at only if there are any.
-        if !self.inbox.is_awaited() || pace.taken_at.elapsed() < MAX_WAIT_OF_COMMANDS {
+        if !self.inbox.is_awaited() || commands.taken_at.elapsed() < MAX_WAIT_OF_COMMANDS {
             return;
         }
-        self.take_commands(&mut pace.commands_left);
-        pace.taken_at = Instant::now();
+        self.take_commands(&mut commands.left);
+        commands.taken_at = Instant::now();
     }
 
     /// Carries out what other threads want, in order: publications that follow one another are

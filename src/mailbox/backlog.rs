@@ -1,9 +1,9 @@
 //! What waits for a worker, by weight, and who has stopped for it.
 
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 /// Feeders add to it, and wait when it is full; a worker takes off, and tells those that wait once it

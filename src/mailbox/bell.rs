@@ -1,14 +1,14 @@
 //! What wakes a thread that works for others and parks when they have nothing for it.
 
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use std::sync::Arc;
 use std::sync::OnceLock;
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use std::thread::{Thread, current, park};
 
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 use loom::sync::Arc;
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 use loom::thread::{Thread, current, park};
 
 use super::Doorbell;

@@ -5,9 +5,9 @@
 //! first: either the waker finds the flag up and wakes, or the sleeper's own write follows the
 //! waker's and it sees the message. No wakeup is lost.
 
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 use loom::sync::atomic::{AtomicBool, Ordering};
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The flag that one sleeper and many wakers share.

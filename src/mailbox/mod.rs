@@ -4,15 +4,15 @@ mod backlog;
 mod bell;
 mod doorbell;
 mod queue;
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 mod under_loom;
 
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 pub(crate) use backlog::Backlog;
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 pub(crate) use bell::{Bell, RingAtEnd};
 pub use doorbell::Doorbell;
 pub use queue::{Full, Inbox, Mailbox, Permit, mailbox};
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, tickwire_loom))]
 mod loom_tests;

@@ -2,21 +2,21 @@
 //! their mailboxes or into none.
 
 use std::sync::Arc;
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use std::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use std::thread::sleep;
 use std::time::Duration;
 
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use crossbeam_channel::{Receiver, Sender, bounded};
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 use loom::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use mio::Waker;
 
 use super::Doorbell;
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 use super::under_loom::{Receiver, Sender, Waker, bounded, sleep};
 
 /// The sending side. Cheap to clone; any thread may use it.
@@ -44,7 +44,7 @@ struct Shared {
 
 /// Room beyond the capacity for [`Mailbox::send_over`], in messages. None for the model checker: its
 /// channel holds that no permit is given twice.
-const KEPT_CAPACITY: usize = if cfg!(loom) { 0 } else { 4096 };
+const KEPT_CAPACITY: usize = if cfg!(tickwire_loom) { 0 } else { 4096 };
 
 /// The mailbox is full: the loop is behind. Gives back what was to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,7 +215,7 @@ impl<T> Drop for Inbox<T> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(tickwire_loom)))]
 mod tests {
     use super::*;
 

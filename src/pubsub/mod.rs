@@ -10,7 +10,7 @@ mod fan_out;
 mod history;
 mod lag;
 mod log;
-#[cfg(all(test, loom))]
+#[cfg(all(test, tickwire_loom))]
 mod loom_tests;
 mod notice;
 mod options;

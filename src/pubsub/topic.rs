@@ -3,15 +3,15 @@
 use std::fmt;
 use std::hash::Hasher;
 use std::sync::atomic::AtomicU64;
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-#[cfg(not(loom))]
+#[cfg(not(tickwire_loom))]
 use std::sync::{Mutex, MutexGuard};
 use std::sync::{PoisonError, Weak};
 
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-#[cfg(loom)]
+#[cfg(tickwire_loom)]
 use loom::sync::{Mutex, MutexGuard};
 
 use super::history::{Begin, History, Lacking, Piece, Position};
