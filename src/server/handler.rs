@@ -42,7 +42,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// A connection that had answered `Queued` or `Dropped` to what a callback of its own has sent by its
     /// [`Context`], or that [`slow`](Self::slow) has told of, has taken all that waited for it. Of sends by a
-    /// [`ServerHandle`](super::ServerHandle::send) it tells nothing.
+    /// [`ServerHandle`](super::ServerHandle::send) it tells nothing. A loop may have sent all there was while a
+    /// callback on a handler thread was still sending: what that has sent last may wait again by now, and
+    /// [`Context::buffered_amount`] tells how much it is.
     fn drain(&self, ctx: &mut Context<'_>, state: &mut Self::State) {
         let _ = (ctx, state);
     }
